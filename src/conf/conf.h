@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The configuration: a file becomes a validated struct conf, or a list of all
+ * that is wrong with it.  The only user of libconfig.
+ */
+#ifndef TCPD_CONF_CONF_H
+#define TCPD_CONF_CONF_H
+
+#include "base/error.h"
+#include "base/log.h"
+#include "conn/service.h"
+#include "io/addr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+/* One address of a service. */
+struct listen {
+    struct addr address; /* path and all, owned by the conf; family AF_UNSPEC with inherited set */
+    const char *inherited; /* "systemd:NAME": the NAME; else NULL */
+    int backlog;           /* for listen(2) */
+    const char *interface; /* SO_BINDTODEVICE, or NULL */
+    mode_t mode;           /* of a unix socket's file */
+    const char *file;      /* where it stands in the configuration */
+    unsigned line;
+};
+
+struct conf_service {
+    struct service service;
+    struct listen *listens;
+    size_t listen_count; /* at least 1 */
+    const char *file;
+    unsigned line;
+};
+
+struct conf {
+    struct {
+        unsigned processes; /* 1 to 64 */
+        unsigned threads;   /* resolved: never 0 */
+        unsigned queue;     /* for each worker */
+    } pool;
+    struct log_settings log;
+    struct limits limits; /* of the whole daemon */
+    uint64_t drain;       /* ns, timeouts.drain */
+    struct conf_service *services;
+    size_t service_count;
+};
+
+/* One -o PATH=VALUE of the command line. */
+struct conf_override {
+    const char *path;
+    const char *value;
+};
+
+/* All messages of one run, in the order of the file, each "FILE:LINE: error: PATH: MESSAGE" (or
+ * warning). */
+struct conf_report {
+    char **messages;
+    size_t count;
+    size_t errors; /* how many of them are errors; the others are warnings */
+};
+
+/*
+ * Reads and checks a file with its includes.  Returns the configuration, which
+ * the caller frees with conf_free, or NULL when the report holds an error.
+ * Never binds, never changes anything, never ends the process.  The report is
+ * filled in either case and freed with conf_report_free.
+ * Only in a single-threaded process: it may fork(2) to keep the parser's mistakes apart.
+ */
+struct conf *conf_load(const char *file, const struct conf_override *overrides,
+                       size_t override_count, struct conf_report *report);
+void conf_free(struct conf *conf);
+void conf_report_free(struct conf_report *report);
+
+/* Holds a valid configuration against the machine and adds warnings to the report. */
+void conf_check_machine(const struct conf *conf, struct conf_report *report);
+
+/*
+ * Prints the whole effective configuration, defaults included, as a
+ * configuration that conf_load accepts and that means the same.  Returns -1 on a write error.
+ */
+int conf_dump(const struct conf *conf, FILE *out);
+
+#endif

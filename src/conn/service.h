@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What it takes to be a service, and what a service may do with a connection.
+ *
+ * A service is a table of callbacks.  All of them run on the worker thread
+ * that owns the connection and must not block.  The connection stays valid
+ * until `close` has returned; a callback may finish or abort its own
+ * connection, which is then freed at the end of the worker's turn.
+ */
+#ifndef TCPD_CONN_SERVICE_H
+#define TCPD_CONN_SERVICE_H
+
+#include "io/addr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct conn;
+struct service;
+
+struct service_ops {
+    const char *type;     /* its name in the configuration */
+    const char *about;    /* one line for -V and the manual */
+    bool speaks_first;    /* `open` sends something: do not wait for the peer's first byte */
+    size_t state_size;    /* bytes of zeroed conn_state() that each connection gets; 0: none */
+    uint16_t lesson_port; /* the port it has by custom, for examples */
+
+    /* The connection is established. */
+    void (*open)(struct conn *conn);
+    /*
+     * Bytes have come.  Returns how many were used; the rest is kept and
+     * given again, with what came after it, when more comes or when output
+     * made room.  Using nothing of CONN_INPUT_MAX bytes while there is room for output is an error.
+     */
+    size_t (*data)(struct conn *conn, const char *bytes, size_t length);
+    /* The peer has sent its FIN; all data was used, or data() left `length` unused bytes.
+     * NULL: conn_finish. */
+    void (*eof)(struct conn *conn, const char *bytes, size_t length);
+    /* Output that had been above its high-water mark has drained, or `open` is done.  NULL:
+     * nothing. */
+    void (*room)(struct conn *conn);
+    /* The connection is going: the last call, for releasing what the state holds. */
+    void (*close)(struct conn *conn);
+};
+
+enum overload { OVERLOAD_WAIT, OVERLOAD_RESET };
+
+struct limits {
+    uint32_t connections;   /* open at once, over all child processes; 0: no limit of its own */
+    enum overload overload; /* at that limit: leave in the kernel's queue, or accept and reset */
+};
+
+struct timeouts {      /* nanoseconds; 0: off */
+    uint64_t idle;     /* no byte in either direction */
+    uint64_t write;    /* output waits and the peer takes none of it */
+    uint64_t lifetime; /* from accept to the close */
+    uint64_t linger;   /* after tcpd's FIN, for the peer's */
+};
+
+/* A configured service.  Made by the configuration, read-only from then on. */
+struct service {
+    const char *name;
+    const struct service_ops *ops;
+    struct limits limits;
+    struct timeouts timeouts;
+    unsigned index; /* 0, 1, … in the order of the configuration: its place in every table */
+    void *options;  /* what the type's own settings became; NULL when it has none */
+};
+
+#endif
