@@ -23,11 +23,12 @@ enum log_target { LOG_TARGET_SYSLOG, LOG_TARGET_STDERR, LOG_TARGET_NONE };
 
 struct log_settings {
     enum log_target target;
-    int facility;   /* LOG_DAEMON and the like, as openlog(3) takes it */
-    char ident[33]; /* what stands before "[pid]: " */
-    int level;      /* the most talkative level that is written, LOG_ERR to LOG_DEBUG */
-    bool access;    /* a line for each closed connection */
-    bool tee;       /* syslog and stderr as well: in the foreground on a terminal */
+    int facility;     /* LOG_DAEMON and the like, as openlog(3) takes it */
+    char ident[33];   /* what stands before "[pid]: " */
+    char socket[108]; /* where the system's log listens, /dev/log by custom */
+    int level;        /* the most talkative level that is written, LOG_ERR to LOG_DEBUG */
+    bool access;      /* a line for each closed connection */
+    bool tee;         /* syslog and stderr as well: in the foreground on a terminal */
 };
 
 /* One line in the making.  Lives on the writer's stack. */
@@ -43,7 +44,10 @@ struct log_line {
  */
 int log_open(const struct log_settings *settings, struct error *error);
 
-/* Sends what is left, for at most a second, ends the thread if there is one, frees the ring. */
+/*
+ * Sends what is left, for at most a second, ends the thread if there is one
+ * and frees the ring.  Afterwards as before log_open.
+ */
 void log_close(void);
 
 /* In a child after fork(2): forgets the lines that its parent will send itself. */
