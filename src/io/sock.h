@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What is done to sockets in more than one place. */
+#ifndef TCPD_IO_SOCK_H
+#define TCPD_IO_SOCK_H
+
+#include "base/error.h"
+#include "io/addr.h"
+
+#include <sys/types.h>
+
+/*
+ * A listening socket on *address: non-blocking, close-on-exec, SO_REUSEADDR,
+ * IPV6_V6ONLY set one way or the other, and TCP_NODELAY, which accepted
+ * sockets inherit (tcp(7)).  interface (SO_BINDTODEVICE) may be NULL.  A unix
+ * socket's file gets `mode`; a file that a dead server has left there is
+ * replaced, anything else is an error.  Returns the descriptor, which the caller
+ * owns, or -1.
+ */
+int sock_listen(const struct addr *address, int backlog, const char *interface, mode_t mode,
+                struct error *error);
+
+/* The address that a socket is bound to (getsockname(2)). */
+void sock_local(int fd, struct addr *address);
+
+/* Closes a TCP socket so that the peer gets a reset (SO_LINGER 0, socket(7)). */
+void sock_reset(int fd);
+
+#endif
