@@ -20,11 +20,10 @@ struct conn;
 struct service;
 
 struct service_ops {
-    const char *type;     /* its name in the configuration */
-    const char *about;    /* one line for -V and the manual */
-    bool speaks_first;    /* `open` sends something: do not wait for the peer's first byte */
-    size_t state_size;    /* bytes of zeroed conn_state() that each connection gets; 0: none */
-    uint16_t lesson_port; /* the port it has by custom, for examples */
+    const char *type;  /* its name in the configuration */
+    const char *about; /* one line for -V and the manual */
+    bool speaks_first; /* `open` sends something: do not wait for the peer's first byte */
+    size_t state_size; /* bytes of zeroed conn_state() that each connection gets; 0: none */
 
     /* The connection is established. */
     void (*open)(struct conn *conn);

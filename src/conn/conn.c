@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+#include "conn/conn.h"
+
+#include "base/log.h"
+#include "conn/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void settle(struct conn *conn);
+
+static const struct service_ops *ops_of(const struct conn *conn)
+{
+    return conn->listener->service->ops;
+}
+
+static struct clocks *clocks_of(const struct conn *conn)
+{
+    return &conn->set->clocks[conn->listener->service->index];
+}
+
+/* Opening. */
+
+uint32_t conn_first_events(const struct service *service)
+{
+    return service->ops->speaks_first ? EPOLLIN | EPOLLOUT : EPOLLIN;
+}
+
+/* Nothing is known of the connection but that it was: it still counts. */
+static void refuse(struct conn_set *set, const struct service *service, int fd)
+{
+    counter_add(&set->counters[service->index].closed[CLOSE_ERROR], 1);
+    log_say(LOG_ERR, "out of memory: a connection of service %s was closed", service->name);
+    close(fd);
+    set->gone(set, service);
+}
+
+void conn_open(struct conn_set *set, const struct listener *listener,
+               const struct handover *handover)
+{
+    const struct service *service = listener->service;
+    struct conn *conn = calloc(1, sizeof *conn + service->ops->state_size);
+    if (!conn) {
+        refuse(set, service, handover->fd);
+        return;
+    }
+    conn->watch = (struct watch){conn_ready, handover->fd, conn_first_events(service)};
+    conn->set = set;
+    conn->listener = listener;
+    conn->accepted = handover->accepted < set->loop->now ? handover->accepted : set->loop->now;
+    conn->peer = handover->peer;
+    if (loop_adopt(set->loop, &conn->watch)) {
+        free(conn);
+        refuse(set, service, handover->fd);
+        return;
+    }
+    set->open++;
+    timer_start(&conn->lifetime, clocks_of(conn)->lifetime, conn->accepted);
+    if (service->ops->open)
+        service->ops->open(conn);
+    settle(conn);
+}
+
+/* Ending: what may be called from anywhere only sets marks; settle acts on them. */
+
+static void end(struct conn *conn, enum close_reason reason)
+{
+    if (conn->phase != CONN_OPEN)
+        return;
+    conn->phase = CONN_FINISHING;
+    conn->reason = (uint8_t)reason;
+    buffer_free(&conn->input);
+}
+
+/* Sending or receiving failed.  A reset after all was said is no loss, and no reason. */
+static void fail(struct conn *conn, enum close_reason reason)
+{
+    if (conn->phase == CONN_OPEN || conn->output)
+        conn->reason = (uint8_t)reason;
+    if (conn->phase == CONN_OPEN)
+        conn->phase = CONN_FINISHING;
+    conn->broken = true;
+}
+
+void conn_finish(struct conn *conn)
+{
+    end(conn, conn->peer_finished ? CLOSE_EOF : CLOSE_DONE);
+}
+
+/* No callback comes any more; memory and descriptor go at the end of the turn. */
+static void close_now(struct conn *conn)
+{
+    conn->phase = CONN_CLOSED;
+    timer_stop(&conn->activity);
+    timer_stop(&conn->lifetime);
+    loop_forget(conn->set->loop, &conn->watch);
+    if (ops_of(conn)->close)
+        ops_of(conn)->close(conn);
+    counter_add(&conn_counters(conn)->closed[conn->reason], 1);
+    if (conn->set->access_log)
+        conn_log_closed(conn);
+    buffer_free(&conn->input);
+    buffer_free(&conn->output);
+    conn->next_dead = conn->set->dead;
+    conn->set->dead = conn;
+}
+
+/* Everything is sent that will be: FIN, unless the peer's has come and close(2) sends ours. */
+static void say_fin(struct conn *conn)
+{
+    if (conn->peer_finished || !clocks_of(conn)->linger) {
+        close_now(conn);
+        return;
+    }
+    shutdown(conn->watch.fd, SHUT_WR);
+    conn->phase = CONN_LINGERING;
+}
+
+/* What follows from the state, once a callback has returned. */
+
+static bool is_reading(const struct conn *conn)
+{
+    if (conn->peer_finished)
+        return false;
+    return conn->phase != CONN_OPEN ||
+           (conn_room(conn) > 0 && buffer_length(conn->input) < CONN_INPUT_MAX);
+}
+
+static bool is_writing(const struct conn *conn)
+{
+    return conn->output || (conn->phase == CONN_OPEN && ops_of(conn)->room);
+}
+
+/* The time-out that holds now.  While output waits, the write time-out takes the idle one's place.
+ */
+static struct fifo *current_clock(const struct conn *conn)
+{
+    const struct clocks *clocks = clocks_of(conn);
+    bool at_leisure = conn->reason == CLOSE_EOF || conn->reason == CLOSE_DONE;
+    if (conn->phase == CONN_OPEN)
+        return conn->output && clocks->write ? clocks->write : clocks->idle;
+    if (conn->phase == CONN_FINISHING && (at_leisure || !clocks->linger) && clocks->write)
+        return clocks->write;
+    return clocks->linger;
+}
+
+static void settle(struct conn *conn)
+{
+    if (conn->phase == CONN_CLOSED)
+        return;
+    if (conn->broken) {
+        close_now(conn);
+        return;
+    }
+    if (conn->phase == CONN_FINISHING && !conn->output)
+        say_fin(conn);
+    else if (conn->phase == CONN_LINGERING && conn->peer_finished)
+        close_now(conn);
+    if (conn->phase == CONN_CLOSED)
+        return;
+    struct fifo *clock = current_clock(conn);
+    if (conn->activity.fifo != clock)
+        timer_start(&conn->activity, clock, conn_now(conn));
+    loop_change(conn->set->loop, &conn->watch,
+                (is_reading(conn) ? EPOLLIN : 0u) | (is_writing(conn) ? EPOLLOUT : 0u));
+}
+
+/* From the peer to the service. */
+
+static void keep(struct conn *conn, const char *bytes, size_t length)
+{
+    if (buffer_append(&conn->input, bytes, length))
+        fail(conn, CLOSE_ERROR);
+}
+
+/* Gives the service what was kept.  One that leaves a full buffer although it may send is at fault.
+ */
+static void give_kept(struct conn *conn)
+{
+    size_t length = buffer_length(conn->input);
+    size_t used = ops_of(conn)->data(conn, buffer_bytes(conn->input), length);
+    if (conn->phase != CONN_OPEN)
+        return;
+    if (used == 0 && length >= CONN_INPUT_MAX && conn_room(conn) > 0)
+        fail(conn, CLOSE_ERROR);
+    buffer_consume(&conn->input, used);
+}
+
+static void give(struct conn *conn, const char *bytes, size_t length)
+{
+    if (conn->input) {
+        keep(conn, bytes, length);
+        give_kept(conn);
+        return;
+    }
+    size_t used = ops_of(conn)->data(conn, bytes, length);
+    if (used < length && conn->phase == CONN_OPEN)
+        keep(conn, bytes + used, length - used);
+}
+
+/* The end is told when the service has used all, or has had room and left the rest as it is. */
+static void give_eof(struct conn *conn)
+{
+    if (!conn->peer_finished || conn->eof_told || conn->phase != CONN_OPEN ||
+        (conn->input && conn_room(conn) == 0))
+        return;
+    conn->eof_told = true;
+    if (ops_of(conn)->eof)
+        ops_of(conn)->eof(conn, buffer_bytes(conn->input), buffer_length(conn->input));
+    else
+        conn_finish(conn);
+    buffer_free(&conn->input);
+}
+
+static void received(struct conn *conn, const char *bytes, size_t length)
+{
+    if (conn->phase != CONN_OPEN)
+        return; /* thrown away */
+    conn->received += length;
+    counter_add(&conn_counters(conn)->received, length);
+    if (conn->activity.fifo == clocks_of(conn)->idle)
+        timer_touch(&conn->activity, conn_now(conn));
+    give(conn, bytes, length);
+}
+
+static void readable(struct conn *conn)
+{
+    ssize_t length = recv(conn->watch.fd, conn->set->scratch, CONN_SCRATCH, 0);
+    if (length > 0) {
+        received(conn, conn->set->scratch, (size_t)length);
+    } else if (length == 0) {
+        conn->peer_finished = true;
+        give_eof(conn);
+    } else if (errno != EAGAIN && errno != EINTR) {
+        fail(conn, CLOSE_RESET);
+    }
+}
+
+/* From the service to the peer. */
+
+static size_t send_now(struct conn *conn, const void *bytes, size_t length)
+{
+    ssize_t taken = send(conn->watch.fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (taken < 0) {
+        if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
+            fail(conn, CLOSE_RESET);
+        return 0;
+    }
+    conn->sent += (size_t)taken;
+    counter_add(&conn_counters(conn)->sent, (size_t)taken);
+    if (conn->activity.fifo && conn->activity.fifo != clocks_of(conn)->linger)
+        timer_touch(&conn->activity, conn_now(conn));
+    return (size_t)taken;
+}
+
+void conn_send(struct conn *conn, const void *bytes, size_t length)
+{
+    if (conn->phase != CONN_OPEN || conn->broken)
+        return;
+    size_t taken = conn->output ? 0 : send_now(conn, bytes, length);
+    if (conn->broken || taken == length)
+        return;
+    bool too_much = buffer_length(conn->output) + length - taken > 2 * CONN_OUTPUT_HIGH;
+    if (too_much || buffer_append(&conn->output, (const char *)bytes + taken, length - taken))
+        fail(conn, CLOSE_ERROR);
+}
+
+size_t conn_room(const struct conn *conn)
+{
+    size_t waiting = buffer_length(conn->output);
+    return waiting < CONN_OUTPUT_HIGH ? CONN_OUTPUT_HIGH - waiting : 0;
+}
+
+static void writable(struct conn *conn)
+{
+    if (conn->output) {
+        size_t length = buffer_length(conn->output);
+        buffer_consume(&conn->output, send_now(conn, buffer_bytes(conn->output), length));
+    }
+    if (conn->phase != CONN_OPEN || conn_room(conn) == 0)
+        return;
+    if (conn->input)
+        give_kept(conn);
+    give_eof(conn);
+    if (conn->phase == CONN_OPEN && ops_of(conn)->room && conn_room(conn) > 0)
+        ops_of(conn)->room(conn);
+}
+
+/* Events. */
+
+void conn_ready(struct watch *watch, uint32_t events)
+{
+    struct conn *conn = (struct conn *)watch;
+    if (events & EPOLLOUT)
+        writable(conn);
+    if (!conn->broken && (events & (EPOLLIN | EPOLLERR | EPOLLHUP))) {
+        if (is_reading(conn))
+            readable(conn);
+        else if (events & (EPOLLERR | EPOLLHUP))
+            fail(conn, CLOSE_RESET); /* told without being asked: both directions are dead */
+    }
+    settle(conn);
+}
+
+void conn_resume(struct conn *conn)
+{
+    if (conn->phase == CONN_OPEN && conn->input)
+        give_kept(conn);
+    give_eof(conn);
+    settle(conn);
+}
+
+bool conn_is_open(const struct conn *conn)
+{
+    return conn->phase == CONN_OPEN;
+}
+
+void *conn_state(struct conn *conn)
+{
+    return conn->state;
+}
+
+struct conn *conn_of(void *state)
+{
+    return (struct conn *)((char *)state - offsetof(struct conn, state));
+}
+
+const struct service *conn_service(const struct conn *conn)
+{
+    return conn->listener->service;
+}
+
+uint64_t conn_now(const struct conn *conn)
+{
+    return conn->set->loop->now;
+}
+
+struct timers *conn_timers(struct conn *conn)
+{
+    return &conn->set->loop->timers;
+}
+
+/* Time-outs. */
+
+static void idle_expired(struct timer *timer, uint64_t now)
+{
+    struct conn *conn = (struct conn *)((char *)timer - offsetof(struct conn, activity));
+    (void)now;
+    end(conn, CLOSE_IDLE);
+    settle(conn);
+}
+
+/* The peer takes nothing: a reset frees what the kernel still holds for it. */
+static void write_expired(struct timer *timer, uint64_t now)
+{
+    struct conn *conn = (struct conn *)((char *)timer - offsetof(struct conn, activity));
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    (void)now;
+    setsockopt(conn->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    fail(conn, CLOSE_WRITE_TIMEOUT);
+    settle(conn);
+}
+
+static void linger_expired(struct timer *timer, uint64_t now)
+{
+    (void)now;
+    conn_cut((struct conn *)((char *)timer - offsetof(struct conn, activity)));
+}
+
+static void lifetime_expired(struct timer *timer, uint64_t now)
+{
+    struct conn *conn = (struct conn *)((char *)timer - offsetof(struct conn, lifetime));
+    (void)now;
+    end(conn, CLOSE_LIFETIME);
+    settle(conn);
+}
+
+void conn_cut(struct conn *conn)
+{
+    end(conn, CLOSE_DRAIN);
+    conn->broken = true;
+    settle(conn);
+}
+
+/* Returns -1 without memory; a duration of 0 leaves *fifo NULL. */
+static int make_clock(struct fifo **fifo, struct timers *timers, uint64_t duration,
+                      void (*expired)(struct timer *, uint64_t))
+{
+    if (duration == 0)
+        return 0;
+    *fifo = timers_fifo(timers, duration, expired);
+    return *fifo ? 0 : -1;
+}
+
+int conn_make_clocks(struct clocks *clocks, struct timers *timers, const struct timeouts *timeouts)
+{
+    if (make_clock(&clocks->idle, timers, timeouts->idle, idle_expired) ||
+        make_clock(&clocks->write, timers, timeouts->write, write_expired) ||
+        make_clock(&clocks->lifetime, timers, timeouts->lifetime, lifetime_expired))
+        return -1;
+    return make_clock(&clocks->linger, timers, timeouts->linger, linger_expired);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#include "conn/conn.h"
+#include "conn/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int conn_set_init(struct conn_set *set, const struct service *const *services, unsigned count,
+                  struct error *error)
+{
+    set->service_count = count;
+    set->scratch = malloc(CONN_SCRATCH);
+    set->clocks = calloc(count, sizeof *set->clocks);
+    int failed = !set->scratch || !set->clocks;
+    for (unsigned i = 0; !failed && i < count; i++)
+        failed = conn_make_clocks(&set->clocks[services[i]->index], &set->loop->timers,
+                                  &services[i]->timeouts);
+    if (!failed)
+        return 0;
+    conn_set_fini(set);
+    return error_set(error, ENOMEM, "cannot make room for connections");
+}
+
+void conn_set_fini(struct conn_set *set)
+{
+    free(set->scratch);
+    free(set->clocks);
+    set->scratch = NULL;
+    set->clocks = NULL;
+}
+
+void conn_set_sweep(struct conn_set *set)
+{
+    while (set->dead) {
+        struct conn *conn = set->dead;
+        set->dead = conn->next_dead;
+        const struct service *service = conn->listener->service;
+        close(conn->watch.fd);
+        free(conn);
+        set->open--;
+        set->gone(set, service);
+    }
+}
+
+void conn_set_cut(struct conn_set *set)
+{
+    for (size_t fd = 0; fd < set->loop->watch_count; fd++) {
+        struct watch *watch = set->loop->watches[fd];
+        if (watch && watch->ready == conn_ready)
+            conn_cut((struct conn *)watch);
+    }
+}

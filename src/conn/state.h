@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of conn/ know of a connection. */
+#ifndef TCPD_CONN_STATE_H
+#define TCPD_CONN_STATE_H
+
+#include "conn/conn.h"
+#include "io/buffer.h"
+
+#define CONN_SCRATCH ((size_t)64 * 1024) /* the most that is read from one connection in a turn */
+
+/* The FIFOs of a service's time-outs; NULL: off. */
+struct clocks {
+    struct fifo *idle, *write, *lifetime, *linger;
+};
+
+enum conn_phase { CONN_OPEN, CONN_FINISHING, CONN_LINGERING, CONN_CLOSED };
+
+struct conn {
+    struct watch watch;
+    struct conn_set *set;
+    const struct listener *listener;
+    struct timer activity; /* idle, write or linger, as the phase has it */
+    struct timer lifetime;
+    struct buffer *input;  /* what the service has not used yet */
+    struct buffer *output; /* what the peer has not taken yet */
+    struct conn *next_dead;
+    uint64_t accepted; /* clock_now() */
+    uint64_t received, sent;
+    struct addr peer;
+    uint8_t phase;      /* enum conn_phase */
+    uint8_t reason;     /* enum close_reason, once the phase is not CONN_OPEN */
+    bool peer_finished; /* its FIN has come */
+    bool eof_told;      /* … and the service knows */
+    bool broken;        /* sending failed: to be closed when the callback has returned */
+    _Alignas(max_align_t) char state[]; /* of the service */
+};
+
+/* The counters of the connection's service, in its worker's slot. */
+static inline struct counters *conn_counters(const struct conn *conn)
+{
+    return &conn->set->counters[conn->listener->service->index];
+}
+
+/* The loop's callback for a connection: what tells one from the other watches. */
+void conn_ready(struct watch *watch, uint32_t events);
+
+/* Closes it at once; when it was still open the reason is drain. */
+void conn_cut(struct conn *conn);
+
+/* Finds or makes the FIFOs for these time-outs; -1 without memory. */
+int conn_make_clocks(struct clocks *clocks, struct timers *timers, const struct timeouts *timeouts);
+
+/* Writes the line for a closed connection. */
+void conn_log_closed(const struct conn *conn);
+
+#endif
