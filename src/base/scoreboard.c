@@ -123,22 +123,34 @@ static void lock(struct scoreboard *scoreboard)
         pthread_mutex_consistent(&scoreboard->lock);
 }
 
+static enum places look_for_place(const struct scoreboard *scoreboard, unsigned service,
+                                  uint32_t service_limit, uint32_t daemon_limit)
+{
+    if (daemon_limit && scoreboard_held_by_all(scoreboard) >= daemon_limit)
+        return PLACES_NONE_IN_DAEMON;
+    if (service_limit && scoreboard_held(scoreboard, service) >= service_limit)
+        return PLACES_NONE_IN_SERVICE;
+    return PLACES_TAKEN;
+}
+
+bool scoreboard_has_place(const struct scoreboard *scoreboard, unsigned service,
+                          uint32_t service_limit, uint32_t daemon_limit)
+{
+    return look_for_place(scoreboard, service, service_limit, daemon_limit) == PLACES_TAKEN;
+}
+
 enum places scoreboard_take_place(struct scoreboard *scoreboard, unsigned child, unsigned service,
                                   uint32_t service_limit, uint32_t daemon_limit)
 {
-    enum places places = PLACES_TAKEN;
     lock(scoreboard);
-    if (daemon_limit && scoreboard_held_by_all(scoreboard) >= daemon_limit)
-        places = PLACES_NONE_IN_DAEMON;
-    else if (service_limit && scoreboard_held(scoreboard, service) >= service_limit)
-        places = PLACES_NONE_IN_SERVICE;
-    else
+    enum places places = look_for_place(scoreboard, service, service_limit, daemon_limit);
+    if (places == PLACES_TAKEN)
         add_place(scoreboard, child, service, 1);
     pthread_mutex_unlock(&scoreboard->lock);
     return places;
 }
 
-static void wake_waiting(struct scoreboard *scoreboard)
+void scoreboard_tell_room(struct scoreboard *scoreboard)
 {
     if (__atomic_load_n(&scoreboard->waiting, __ATOMIC_SEQ_CST) &&
         __atomic_exchange_n(&scoreboard->waiting, 0, __ATOMIC_SEQ_CST))
@@ -148,7 +160,7 @@ static void wake_waiting(struct scoreboard *scoreboard)
 void scoreboard_give_place(struct scoreboard *scoreboard, unsigned child, unsigned service)
 {
     add_place(scoreboard, child, service, (uint32_t)-1);
-    wake_waiting(scoreboard);
+    scoreboard_tell_room(scoreboard);
 }
 
 void scoreboard_wait_for_room(struct scoreboard *scoreboard)
@@ -160,5 +172,5 @@ void scoreboard_clear_child(struct scoreboard *scoreboard, unsigned child)
 {
     for (unsigned service = 0; service <= scoreboard->services; service++)
         __atomic_store_n(place(scoreboard, child, service), 0, __ATOMIC_SEQ_CST);
-    wake_waiting(scoreboard);
+    scoreboard_tell_room(scoreboard);
 }

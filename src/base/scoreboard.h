@@ -69,11 +69,18 @@ enum places { PLACES_TAKEN, PLACES_NONE_IN_SERVICE, PLACES_NONE_IN_DAEMON };
 enum places scoreboard_take_place(struct scoreboard *scoreboard, unsigned child, unsigned service,
                                   uint32_t service_limit, uint32_t daemon_limit);
 
+/* Whether scoreboard_take_place would succeed now.  Any thread, any process. */
+bool scoreboard_has_place(const struct scoreboard *scoreboard, unsigned service,
+                          uint32_t service_limit, uint32_t daemon_limit);
+
 /* Gives a place back, and wakes the acceptors that wait for one.  Any thread of that child. */
 void scoreboard_give_place(struct scoreboard *scoreboard, unsigned child, unsigned service);
 
 /* The caller is going to wait for `room`; it must look for a place once more after this. */
 void scoreboard_wait_for_room(struct scoreboard *scoreboard);
+
+/* There may be room again, for another reason than a place: wakes the acceptors that wait. */
+void scoreboard_tell_room(struct scoreboard *scoreboard);
 
 /* A child has died: gives back what it held.  The master. */
 void scoreboard_clear_child(struct scoreboard *scoreboard, unsigned child);

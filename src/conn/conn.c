@@ -71,7 +71,6 @@ static void end(struct conn *conn, enum close_reason reason)
         return;
     conn->phase = CONN_FINISHING;
     conn->reason = (uint8_t)reason;
-    buffer_free(&conn->input);
 }
 
 /* Sending or receiving failed.  A reset after all was said is no loss, and no reason. */
@@ -154,6 +153,8 @@ static void settle(struct conn *conn)
         close_now(conn);
         return;
     }
+    if (conn->phase != CONN_OPEN)
+        buffer_free(&conn->input);
     if (conn->phase == CONN_FINISHING && !conn->output)
         say_fin(conn);
     else if (conn->phase == CONN_LINGERING && conn->peer_finished)

@@ -113,16 +113,26 @@ static int wait_time(const struct loop *loop)
     return wait < 3600 * 1000 ? (int)wait : 3600 * 1000;
 }
 
+static struct watch *find(const struct loop *loop, int fd)
+{
+    return (size_t)fd < loop->watch_count ? loop->watches[fd] : NULL;
+}
+
 static void dispatch(struct loop *loop, const struct epoll_event *event)
 {
     int fd = event->data.fd;
-    struct watch *watch = (size_t)fd < loop->watch_count ? loop->watches[fd] : NULL;
+    struct watch *watch = find(loop, fd);
+    if (!watch && fd == loop->wake) {
+        if (loop->woken)
+            loop->woken(loop);
+        return;
+    }
+    if (!watch && loop->stranger) {
+        loop->stranger(loop, fd);
+        watch = find(loop, fd);
+    }
     if (watch)
         watch->ready(watch, event->events);
-    else if (fd == loop->wake && loop->woken)
-        loop->woken(loop);
-    else if (fd != loop->wake && loop->stranger)
-        loop->stranger(loop, fd);
 }
 
 void loop_run(struct loop *loop)

@@ -36,8 +36,9 @@ struct loop {
 
     /* Set by the owner, each may be NULL. */
     void *owner;
-    void (*woken)(struct loop *loop);            /* after loop_wake */
-    void (*stranger)(struct loop *loop, int fd); /* an event of a descriptor without a watch */
+    void (*woken)(struct loop *loop); /* after loop_wake */
+    /* An event of a descriptor without a watch; when it has one afterwards, that gets the event. */
+    void (*stranger)(struct loop *loop, int fd);
     void (*turn_end)(struct loop *loop);
 };
 

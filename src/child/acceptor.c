@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+#include "child/acceptor.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "io/sock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BATCH        64               /* connections accepted from one listener in a turn */
+#define RETRY_AFTER  (100 * CLOCK_MS) /* after the system ran out of something */
+#define KICK_AFTER   (100 * CLOCK_MS) /* a queue of silent peers is taken at the latest then */
+#define REPORT_EVERY CLOCK_S
+#define REPORTS      5 /* rejections logged in that time */
+
+/* One listening socket as this child sees it. */
+struct door {
+    struct watch watch;
+    struct acceptor *acceptor;
+    const struct listener *listener;
+    bool open; /* in the poll set */
+};
+
+struct acceptor {
+    struct acceptor_setup setup;
+    struct loop *loop;
+    struct counters *counters; /* by service */
+    struct door *doors;
+    struct watch room; /* scoreboard->room */
+    struct timer retry;
+    uint64_t complained;    /* when running out was last logged */
+    uint64_t reports_since; /* rejections: begin of this second, logged and left out in it */
+    unsigned reports, left_out;
+    bool stopped;
+};
+
+/* The poll set: a door is closed while nobody may come in. */
+
+static void open_door(struct door *door)
+{
+    if (door->open || door->acceptor->stopped)
+        return;
+    door->watch.events = EPOLLIN | (door->acceptor->setup.exclusive ? EPOLLEXCLUSIVE : 0u);
+    door->open = loop_add(door->acceptor->loop, &door->watch) == 0;
+}
+
+static void close_door(struct door *door)
+{
+    if (door->open)
+        loop_remove(door->acceptor->loop, &door->watch);
+    door->open = false;
+}
+
+static void close_all(struct acceptor *acceptor)
+{
+    for (unsigned i = 0; i < acceptor->setup.listener_count; i++)
+        close_door(&acceptor->doors[i]);
+}
+
+/* The shortest queue, then the fewest connections. */
+static struct worker *choose_worker(const struct acceptor *acceptor)
+{
+    struct worker *best = &acceptor->setup.workers[0];
+    for (unsigned i = 1; i < acceptor->setup.worker_count; i++) {
+        struct worker *other = &acceptor->setup.workers[i];
+        unsigned length = queue_length(&other->queue), shortest = queue_length(&best->queue);
+        if (length < shortest ||
+            (length == shortest && __atomic_load_n(&other->load, __ATOMIC_RELAXED) <
+                                       __atomic_load_n(&best->load, __ATOMIC_RELAXED)))
+            best = other;
+    }
+    return best;
+}
+
+static bool has_room(const struct door *door)
+{
+    const struct acceptor *acceptor = door->acceptor;
+    const struct service *service = door->listener->service;
+    const struct worker *worker = choose_worker(acceptor);
+    return queue_length(&worker->queue) < worker->queue.size &&
+           scoreboard_has_place(acceptor->setup.shared->scoreboard, service->index,
+                                service->limits.connections, acceptor->setup.limits.connections);
+}
+
+/*
+ * The wish to be told of room comes before the look for it: what is given
+ * back in between is seen by one or the other.
+ */
+static void wait_for_room(struct door *door)
+{
+    close_door(door);
+    scoreboard_wait_for_room(door->acceptor->setup.shared->scoreboard);
+    if (has_room(door))
+        open_door(door);
+}
+
+static void open_all(struct acceptor *acceptor)
+{
+    scoreboard_wait_for_room(acceptor->setup.shared->scoreboard);
+    for (unsigned i = 0; i < acceptor->setup.listener_count; i++)
+        if (has_room(&acceptor->doors[i]))
+            open_door(&acceptor->doors[i]);
+}
+
+static void room_again(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    open_all((struct acceptor *)((char *)watch - offsetof(struct acceptor, room)));
+}
+
+static void retry_due(struct timer *timer, uint64_t now)
+{
+    (void)now;
+    open_all((struct acceptor *)((char *)timer - offsetof(struct acceptor, retry)));
+}
+
+/* Rejecting. */
+
+static bool may_report(struct acceptor *acceptor)
+{
+    uint64_t now = acceptor->loop->now;
+    if (now - acceptor->reports_since >= REPORT_EVERY) {
+        acceptor->reports_since = now;
+        acceptor->reports = 0;
+    }
+    if (acceptor->reports < REPORTS) {
+        acceptor->reports++;
+        return true;
+    }
+    acceptor->left_out++;
+    return false;
+}
+
+static void log_rejected(struct acceptor *acceptor, const struct door *door,
+                         const struct addr *peer, enum reject_reason reason)
+{
+    char text[ADDR_TEXT_MAX];
+    struct log_line line;
+    if (!may_report(acceptor))
+        return;
+    log_begin(&line, "rejected");
+    log_add(&line, "service", door->listener->service->name);
+    log_add(&line, "peer", addr_format(peer, text));
+    log_add(&line, "reason", reject_reason_name(reason));
+    if (acceptor->left_out)
+        log_add_number(&line, "left_out", acceptor->left_out);
+    acceptor->left_out = 0;
+    log_end(&line, LOG_NOTICE);
+}
+
+/* Accepting. */
+
+enum outcome { GOES_ON, NOBODY_THERE, NO_ROOM };
+
+/* A peer that gave up, and what the network did to it, is no fault of the listener's (accept(2)).
+ */
+static bool is_passing(int errnum)
+{
+    static const int passing[] = {ECONNABORTED, EINTR,      EPROTO,      EPERM,
+                                  ENOPROTOOPT,  ENETDOWN,   EHOSTDOWN,   ENONET,
+                                  EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, ETIMEDOUT};
+    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+        if (errnum == passing[i])
+            return true;
+    return false;
+}
+
+/* Out of descriptors or memory: all doors are closed until a connection ends or some time has
+ * passed. */
+static enum outcome ran_out(struct acceptor *acceptor, int errnum)
+{
+    uint64_t now = acceptor->loop->now;
+    if (acceptor->complained == 0 || now - acceptor->complained >= REPORT_EVERY) {
+        log_say(LOG_ERR, "cannot accept a connection: %s; trying again", strerrordesc_np(errnum));
+        acceptor->complained = now;
+    }
+    close_all(acceptor);
+    scoreboard_wait_for_room(acceptor->setup.shared->scoreboard);
+    timer_start(&acceptor->retry, timers_fifo(&acceptor->loop->timers, RETRY_AFTER, retry_due),
+                now);
+    return NO_ROOM;
+}
+
+static int accept_one(struct door *door, struct addr *peer)
+{
+    struct sockaddr_storage storage = {.ss_family = AF_UNSPEC};
+    socklen_t length = sizeof storage;
+    int fd =
+        accept4(door->watch.fd, (struct sockaddr *)&storage, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0)
+        addr_from_sockaddr(peer, &storage);
+    return fd;
+}
+
+static enum outcome accept_failed(struct acceptor *acceptor)
+{
+    if (errno == EAGAIN)
+        return NOBODY_THERE;
+    return is_passing(errno) ? GOES_ON : ran_out(acceptor, errno);
+}
+
+/* Peers that say nothing wake nobody: their queue is taken when it has waited, or is half full. */
+static void kick_due(struct timer *timer, uint64_t now)
+{
+    struct worker *worker = (struct worker *)((char *)timer - offsetof(struct worker, kick));
+    (void)now;
+    if (queue_length(&worker->queue) > 0)
+        loop_wake(&worker->loop);
+}
+
+static void see_to_it_that_it_is_taken(struct acceptor *acceptor, struct worker *worker)
+{
+    if (queue_length(&worker->queue) > worker->queue.size / 2)
+        loop_wake(&worker->loop);
+    else if (!worker->kick.fifo)
+        timer_start(&worker->kick, timers_fifo(&acceptor->loop->timers, KICK_AFTER, kick_due),
+                    acceptor->loop->now);
+}
+
+/* Counted before it is handed over: the worker may have closed it before that call returns. */
+static enum outcome hand_over(struct acceptor *acceptor, struct worker *worker,
+                              const struct handover *handover)
+{
+    const struct pool_shared *shared = acceptor->setup.shared;
+    const struct service *service = shared->listeners[handover->listener].service;
+    struct counters *counters = &acceptor->counters[service->index];
+    counter_add(&counters->accepted, 1);
+    __atomic_add_fetch(&worker->load, 1, __ATOMIC_RELAXED);
+    queue_put(&worker->queue, handover);
+    if (loop_offer(&worker->loop, handover->fd, conn_first_events(service)) == 0) {
+        queue_settle(&worker->queue);
+        see_to_it_that_it_is_taken(acceptor, worker);
+        return GOES_ON;
+    }
+    int errnum = errno;
+    queue_cancel(&worker->queue);
+    close(handover->fd);
+    counter_add(&counters->closed[CLOSE_ERROR], 1);
+    __atomic_sub_fetch(&worker->load, 1, __ATOMIC_RELAXED);
+    scoreboard_give_place(shared->scoreboard, shared->child, service->index);
+    return ran_out(acceptor, errnum);
+}
+
+/* At a limit with overload = "reset": taken out of the kernel's queue, and gone. */
+static enum outcome reject_one(struct door *door)
+{
+    struct acceptor *acceptor = door->acceptor;
+    struct addr peer;
+    int fd = accept_one(door, &peer);
+    if (fd < 0)
+        return accept_failed(acceptor);
+    sock_reset(fd);
+    counter_add(&acceptor->counters[door->listener->service->index].rejected[REJECT_CONNECTIONS],
+                1);
+    log_rejected(acceptor, door, &peer, REJECT_CONNECTIONS);
+    return GOES_ON;
+}
+
+static enum outcome admit_one(struct door *door, struct worker *worker)
+{
+    struct acceptor *acceptor = door->acceptor;
+    const struct pool_shared *shared = acceptor->setup.shared;
+    struct handover handover = {.listener = (unsigned)(door - acceptor->doors),
+                                .accepted = acceptor->loop->now};
+    handover.fd = accept_one(door, &handover.peer);
+    if (handover.fd >= 0)
+        return hand_over(acceptor, worker, &handover);
+    int errnum = errno;
+    scoreboard_give_place(shared->scoreboard, shared->child, door->listener->service->index);
+    errno = errnum;
+    return accept_failed(acceptor);
+}
+
+static enum places take_place(const struct door *door)
+{
+    const struct acceptor *acceptor = door->acceptor;
+    const struct service *service = door->listener->service;
+    return scoreboard_take_place(acceptor->setup.shared->scoreboard, acceptor->setup.shared->child,
+                                 service->index, service->limits.connections,
+                                 acceptor->setup.limits.connections);
+}
+
+static enum outcome next_one(struct door *door)
+{
+    struct acceptor *acceptor = door->acceptor;
+    struct worker *worker = choose_worker(acceptor);
+    if (queue_length(&worker->queue) >= worker->queue.size)
+        return NO_ROOM;
+    enum places places = take_place(door);
+    if (places == PLACES_TAKEN)
+        return admit_one(door, worker);
+    const struct limits *limits = places == PLACES_NONE_IN_DAEMON
+                                      ? &acceptor->setup.limits
+                                      : &door->listener->service->limits;
+    return limits->overload == OVERLOAD_RESET ? reject_one(door) : NO_ROOM;
+}
+
+static void door_ready(struct watch *watch, uint32_t events)
+{
+    struct door *door = (struct door *)watch;
+    enum outcome outcome = GOES_ON;
+    (void)events;
+    for (int i = 0; i < BATCH && outcome == GOES_ON; i++)
+        outcome = next_one(door);
+    if (outcome == NO_ROOM)
+        wait_for_room(door);
+}
+
+/* Beginning and end. */
+
+struct acceptor *acceptor_new(const struct acceptor_setup *setup, struct loop *loop,
+                              struct error *error)
+{
+    const struct pool_shared *shared = setup->shared;
+    struct acceptor *acceptor = calloc(1, sizeof *acceptor);
+    struct door *doors = calloc(setup->listener_count, sizeof *doors);
+    if (!acceptor || !doors) {
+        free(acceptor);
+        free(doors);
+        error_set(error, ENOMEM, "cannot make room for the listeners");
+        return NULL;
+    }
+    *acceptor = (struct acceptor){.setup = *setup, .loop = loop, .doors = doors};
+    acceptor->counters = scoreboard_slot(shared->scoreboard, shared->child, setup->worker_count);
+    acceptor->room = (struct watch){room_again, shared->scoreboard->room, EPOLLIN | EPOLLET};
+    for (unsigned i = 0; i < setup->listener_count; i++)
+        doors[i] = (struct door){.watch = {door_ready, shared->listeners[i].fd, 0},
+                                 .acceptor = acceptor,
+                                 .listener = &shared->listeners[i]};
+    if (loop_add(loop, &acceptor->room) == 0) {
+        open_all(acceptor);
+        return acceptor;
+    }
+    error_set(error, errno, "cannot watch for room");
+    acceptor_free(acceptor);
+    return NULL;
+}
+
+void acceptor_free(struct acceptor *acceptor)
+{
+    free(acceptor->doors);
+    free(acceptor);
+}
+
+void acceptor_stop(struct acceptor *acceptor)
+{
+    for (unsigned i = 0; i < acceptor->setup.listener_count; i++) {
+        struct door *door = &acceptor->doors[i];
+        for (unsigned n = 0; n < acceptor->setup.workers[0].queue.size && door->open; n++)
+            if (next_one(door) != GOES_ON)
+                break;
+        close_door(door);
+        close(door->watch.fd);
+    }
+    acceptor->stopped = true;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The acceptor: the child's main thread. It accepts, admits, and hands over to
+ * the workers; when there is no room it leaves new connections where they are,
+ * in the kernel's queue.
+ */
+#ifndef TCPD_CHILD_ACCEPTOR_H
+#define TCPD_CHILD_ACCEPTOR_H
+
+#include "base/error.h"
+#include "child/worker.h"
+#include "conf/conf.h"
+#include "io/loop.h"
+
+struct acceptor;
+
+struct acceptor_setup {
+    const struct pool_shared *shared;
+    unsigned listener_count;
+    struct worker *workers;
+    unsigned worker_count;
+    struct limits limits; /* of the whole daemon */
+    bool exclusive;       /* other children accept from the same sockets */
+};
+
+/* Watches the listeners on `loop`, which is the caller's.  NULL on error. */
+struct acceptor *acceptor_new(const struct acceptor_setup *setup, struct loop *loop,
+                              struct error *error);
+void acceptor_free(struct acceptor *acceptor);
+
+/*
+ * Accepts what the kernel has queued up to now and then no more: the
+ * listening sockets are closed in this process.
+ */
+void acceptor_stop(struct acceptor *acceptor);
+
+#endif

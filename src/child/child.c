@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "child/child.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/title.h"
+#include "child/acceptor.h"
+#include "child/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+struct child {
+    const struct child_setup *setup;
+    struct pool_shared shared;
+    const struct service **services;
+    struct worker *workers;
+    unsigned worker_count;  /* initialised */
+    unsigned running_count; /* with a thread */
+    struct loop loop;       /* the acceptor's */
+    struct acceptor *acceptor;
+    struct watch channel;
+    bool draining;
+};
+
+/* Signals are the master's to answer: a Ctrl-C on the terminal goes to the whole process group. */
+static void leave_signals_to_the_master(void)
+{
+    static const int signals[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE};
+    sigset_t none;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        signal(signals[i], SIG_IGN);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The drain. */
+
+static void begin_drain(struct child *child, uint64_t duration)
+{
+    if (child->draining)
+        return;
+    child->draining = true;
+    uint64_t cut_at = clock_now() + duration;
+    acceptor_stop(child->acceptor);
+    for (unsigned i = 0; i < child->worker_count; i++)
+        worker_drain(&child->workers[i], cut_at);
+}
+
+/* A worker has left: when it was the last one, so does the child. */
+static void woken(struct loop *loop)
+{
+    struct child *child = loop->owner;
+    for (unsigned i = 0; i < child->worker_count; i++)
+        if (!__atomic_load_n(&child->workers[i].left, __ATOMIC_ACQUIRE))
+            return;
+    loop->stop = true;
+}
+
+static void channel_ready(struct watch *watch, uint32_t events)
+{
+    struct child *child = (struct child *)((char *)watch - offsetof(struct child, channel));
+    struct message message;
+    (void)events;
+    ssize_t length = recv(watch->fd, &message, sizeof message, MSG_DONTWAIT);
+    if (length == sizeof message && message.order == CHILD_DRAIN) {
+        begin_drain(child, message.value);
+    } else if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR)) {
+        log_say(LOG_ERR, "the master is gone: finishing what is open");
+        loop_remove(&child->loop, watch);
+        begin_drain(child, child->setup->conf->drain);
+    }
+}
+
+/* The start. */
+
+static int make_services(struct child *child, struct error *error)
+{
+    const struct conf *conf = child->setup->conf;
+    child->services = calloc(conf->service_count, sizeof *child->services);
+    if (!child->services)
+        return error_set(error, ENOMEM, "cannot make room for services");
+    for (size_t i = 0; i < conf->service_count; i++)
+        child->services[i] = &conf->services[i].service;
+    return 0;
+}
+
+static int make_workers(struct child *child, struct error *error)
+{
+    const struct conf *conf = child->setup->conf;
+    child->workers = calloc(conf->pool.threads, sizeof *child->workers);
+    if (!child->workers)
+        return error_set(error, ENOMEM, "cannot make room for the pool");
+    for (unsigned i = 0; i < conf->pool.threads; i++) {
+        if (worker_init(&child->workers[i], &child->shared, i, conf->pool.queue, error))
+            return -1;
+        child->worker_count++;
+    }
+    for (unsigned i = 0; i < conf->pool.threads; i++) {
+        if (worker_start(&child->workers[i], error))
+            return -1;
+        child->running_count++;
+    }
+    return 0;
+}
+
+static int make_acceptor(struct child *child, struct error *error)
+{
+    const struct child_setup *setup = child->setup;
+    struct acceptor_setup acceptor = {
+        .shared = &child->shared,
+        .listener_count = setup->listener_count,
+        .workers = child->workers,
+        .worker_count = child->worker_count,
+        .limits = {setup->connections, setup->conf->limits.overload},
+        .exclusive = setup->conf->pool.processes > 1,
+    };
+    child->acceptor = acceptor_new(&acceptor, &child->loop, error);
+    return child->acceptor ? 0 : -1;
+}
+
+static int listen_to_master(struct child *child, struct error *error)
+{
+    struct message ready = {.order = CHILD_READY};
+    child->channel = (struct watch){channel_ready, child->setup->channel, EPOLLIN};
+    if (loop_add(&child->loop, &child->channel) ||
+        send(child->setup->channel, &ready, sizeof ready, MSG_NOSIGNAL) < 0)
+        return error_set(error, errno, "cannot reach the master");
+    return 0;
+}
+
+static int start(struct child *child, struct error *error)
+{
+    const struct child_setup *setup = child->setup;
+    child->shared = (struct pool_shared){.listeners = setup->listeners,
+                                         .service_count = (unsigned)setup->conf->service_count,
+                                         .scoreboard = setup->scoreboard,
+                                         .child = setup->index,
+                                         .access_log = setup->conf->log.access,
+                                         .acceptor = &child->loop};
+    if (log_start(error) || make_services(child, error) || loop_init(&child->loop, error))
+        return -1;
+    child->shared.services = child->services;
+    child->loop.owner = child;
+    child->loop.woken = woken;
+    if (make_workers(child, error) || make_acceptor(child, error))
+        return -1;
+    return listen_to_master(child, error);
+}
+
+/* After a failed start the threads are there without work: they leave at once. */
+static void stop(struct child *child)
+{
+    for (unsigned i = 0; i < child->running_count; i++) {
+        worker_drain(&child->workers[i], 1);
+        worker_join(&child->workers[i]);
+    }
+    for (unsigned i = 0; i < child->worker_count; i++)
+        worker_fini(&child->workers[i]);
+    if (child->acceptor)
+        acceptor_free(child->acceptor);
+    if (child->loop.epoll > 0)
+        loop_fini(&child->loop);
+    free(child->workers);
+    free(child->services);
+}
+
+int child_run(const struct child_setup *setup)
+{
+    struct child child = {.setup = setup};
+    struct error error = {0};
+    title_set("tcpd: child %u.%u", setup->generation, setup->index);
+    leave_signals_to_the_master();
+    int failed = start(&child, &error);
+    if (failed)
+        log_say(LOG_ERR, "a child cannot start: %s", error.text);
+    else
+        loop_run(&child.loop);
+    stop(&child);
+    log_close();
+    return failed ? EX_OSERR : EX_OK;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a child: pool and acceptor, orders from the master, the end. */
+#ifndef TCPD_CHILD_CHILD_H
+#define TCPD_CHILD_CHILD_H
+
+#include "base/scoreboard.h"
+#include "conf/conf.h"
+#include "conn/listener.h"
+
+#include <stdint.h>
+
+/* What goes over the channel, a SOCK_SEQPACKET socket pair, in either direction. */
+enum order {
+    CHILD_READY, /* child to master: it accepts */
+    CHILD_DRAIN, /* master to child: accept no more, leave when all connections have ended; value:
+                    ns to cut them after */
+};
+
+struct message {
+    uint32_t order;
+    uint64_t value;
+};
+
+struct child_setup {
+    const struct conf *conf;
+    const struct listener *listeners;
+    unsigned listener_count;
+    struct scoreboard *scoreboard;
+    unsigned index; /* in the scoreboard */
+    unsigned generation;
+    uint32_t connections; /* the daemon's limit, as far as descriptors go */
+    int channel;          /* to the master; owned by the child */
+};
+
+/*
+ * Runs in a process that was just forked and has closed what is not its own.
+ * Returns the exit status when the child has drained, or could not start.
+ * When the master goes away, so does the child, after a drain.
+ */
+int child_run(const struct child_setup *setup);
+
+#endif

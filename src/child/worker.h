@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker: one thread of the pool, with its event loop, its queue and the
+ * connections that it owns.
+ */
+#ifndef TCPD_CHILD_WORKER_H
+#define TCPD_CHILD_WORKER_H
+
+#include "base/error.h"
+#include "base/scoreboard.h"
+#include "child/queue.h"
+#include "conn/conn.h"
+#include "io/loop.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+/* What all workers of a child and its acceptor know. */
+struct pool_shared {
+    const struct listener *listeners;
+    const struct service *const *services; /* by index */
+    unsigned service_count;
+    struct scoreboard *scoreboard;
+    unsigned child; /* its index in the scoreboard */
+    bool access_log;
+    struct loop *acceptor; /* woken when a worker has left its loop */
+};
+
+struct worker {
+    const struct pool_shared *shared;
+    unsigned index;
+    pthread_t thread;
+    struct queue queue;
+    struct loop loop;
+    struct conn_set set;
+    unsigned load;      /* atomic: connections given to it and not yet closed */
+    uint64_t cut_at;    /* atomic: when the drain that was ordered is over; 0: none was */
+    bool left;          /* atomic: its loop has ended */
+    bool draining;      /* the worker's own */
+    struct timer drain; /* the worker's own */
+    struct timer kick;  /* the acceptor's: see acceptor.c */
+};
+
+/* Makes everything but the thread.  On -1 nothing is left to free. */
+int worker_init(struct worker *worker, const struct pool_shared *shared, unsigned index,
+                unsigned queue_size, struct error *error);
+
+/* Starts the thread, with all signals blocked. */
+int worker_start(struct worker *worker, struct error *error);
+
+/* Tells it to leave once its connections have ended, and to cut those that are left at `cut_at`. */
+void worker_drain(struct worker *worker, uint64_t cut_at);
+
+/* Waits for the thread, which has left its loop. */
+void worker_join(struct worker *worker);
+
+/* Frees what worker_init made. */
+void worker_fini(struct worker *worker);
+
+#endif
