@@ -10,7 +10,7 @@
 
 static char *room; /* argv and, where it follows, the environment */
 static size_t room_size;
-static char **environment; /* our copy; environ points to it */
+static char **arguments, **environment; /* the copies */
 
 /* The end of the strings that stand one behind the other from `end` on. */
 static char *end_of(char **strings, char *end)
@@ -20,28 +20,35 @@ static char *end_of(char **strings, char *end)
     return end;
 }
 
-/* What stood in the room goes elsewhere before the room is written to. */
-static char **copy_environment(void)
+static void free_strings(char **strings)
+{
+    for (char **string = strings; string && *string; string++)
+        free(*string);
+    free(strings);
+}
+
+static char **copy_strings(char **strings)
 {
     size_t count = 0;
-    while (environ[count])
+    while (strings[count])
         count++;
     char **copy = calloc(count + 1, sizeof *copy);
     for (size_t i = 0; copy && i < count; i++)
-        copy[i] = strdup(environ[i]);
+        copy[i] = strdup(strings[i]);
     return copy;
 }
 
-void title_init(int argc, char **argv)
+/* What stands in the room goes elsewhere before the room is written to. */
+char **title_init(char **argv)
 {
-    if (argc < 1)
-        return;
-    environment = copy_environment();
-    if (!environment)
-        return;
+    arguments = copy_strings(argv);
+    environment = copy_strings(environ);
+    if (!arguments || !environment || !argv[0])
+        return argv;
     room = argv[0];
     room_size = (size_t)(end_of(environ, end_of(argv, argv[0])) - room);
     environ = environment;
+    return arguments;
 }
 
 void title_set(const char *format, ...)
@@ -60,9 +67,7 @@ void title_set(const char *format, ...)
 
 void title_fini(void)
 {
-    for (char **string = environment; string && *string; string++)
-        free(*string);
-    free(environment);
-    environment = NULL;
-    environ = NULL;
+    free_strings(arguments);
+    free_strings(environment);
+    arguments = environment = environ = NULL;
 }

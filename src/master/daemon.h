@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Becoming a daemon, and the pid file.  The master's only thread. */
+#ifndef TCPD_MASTER_DAEMON_H
+#define TCPD_MASTER_DAEMON_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+/*
+ * Goes to the background: the process that was started waits until
+ * daemon_ready, and then leaves with the status given there, so that whoever
+ * started it knows how it went.  The standard streams become /dev/null, but
+ * for stderr when keep_stderr is set.
+ */
+int daemon_detach(bool keep_stderr, struct error *error);
+
+/* Lets the process that was started leave with `status`.  Does nothing in the foreground, or twice.
+ */
+void daemon_ready(int status);
+
+/* Says something on the standard error that the daemon was started with, until daemon_ready. */
+void daemon_complain(const char *sentence);
+
+/*
+ * Opens and locks a pid file (flock(2)); one that is locked belongs to a
+ * running daemon and is an error that names its pid.  Returns the descriptor,
+ * which holds the lock until daemon_remove_pid_file.
+ */
+int daemon_lock_pid_file(const char *path, struct error *error);
+
+/* Writes the pid of this process into the locked file. */
+int daemon_write_pid_file(int fd, const char *path, struct error *error);
+
+/* Removes the file and gives the lock back. */
+void daemon_remove_pid_file(int fd, const char *path);
+
+#endif

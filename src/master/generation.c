@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/generation.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "child/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define YOUNG          (5 * CLOCK_S) /* a death before that age is an early one */
+#define BACK_OFF       (100 * CLOCK_MS)
+#define BACK_OFF_STEPS 6 /* it doubles that often: 100 ms to 6.4 s */
+
+static void fork_child(struct child_slot *child);
+
+/* In the new process: everything but what a child is given is closed. */
+
+static int compare_fds(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+static void close_all_but(int *keep, unsigned count)
+{
+    unsigned from = STDERR_FILENO + 1;
+    qsort(keep, count, sizeof *keep, compare_fds);
+    for (unsigned i = 0; i < count; i++) {
+        if ((unsigned)keep[i] > from)
+            close_range(from, (unsigned)keep[i] - 1, 0);
+        from = (unsigned)keep[i] + 1;
+    }
+    close_range(from, ~0U, 0);
+}
+
+static void close_what_is_not_ours(const struct generation *generation, int channel)
+{
+    unsigned count = 0;
+    int *keep = malloc((generation->listeners->count + 2) * sizeof *keep);
+    if (!keep)
+        abort();
+    for (unsigned i = 0; i < generation->listeners->count; i++)
+        keep[count++] = generation->listeners->list[i].fd;
+    keep[count++] = generation->scoreboard->room;
+    keep[count++] = channel;
+    close_all_but(keep, count);
+    free(keep);
+}
+
+static _Noreturn void become_child(const struct child_slot *slot, int channel)
+{
+    const struct generation *generation = slot->generation;
+    struct child_setup setup = {
+        .conf = generation->conf,
+        .listeners = generation->listeners->list,
+        .listener_count = generation->listeners->count,
+        .scoreboard = generation->scoreboard,
+        .index = slot->index,
+        .generation = generation->number,
+        .connections = generation->connections,
+        .channel = channel,
+    };
+    log_forked();
+    close_what_is_not_ours(generation, channel);
+    exit(child_run(&setup));
+}
+
+/* Death and birth. */
+
+static void restart_due(struct timer *timer, uint64_t now)
+{
+    (void)now;
+    fork_child((struct child_slot *)((char *)timer - offsetof(struct child_slot, restart)));
+}
+
+/* The first early death is made good at once; from the second in a row on it takes longer each
+ * time. */
+static void plan_restart(struct child_slot *child)
+{
+    uint64_t now = clock_now();
+    unsigned step = child->early_deaths < BACK_OFF_STEPS ? child->early_deaths : BACK_OFF_STEPS;
+    child->early_deaths = now - child->born < YOUNG ? child->early_deaths + 1 : 0;
+    if (step == 0 || child->early_deaths == 0) {
+        fork_child(child);
+        return;
+    }
+    uint64_t wait = BACK_OFF << (step - 1);
+    log_say(LOG_WARNING, "child %u.%u dies again and again: the next one starts in %llu ms",
+            child->generation->number, child->index, (unsigned long long)(wait / CLOCK_MS));
+    timer_start(&child->restart, timers_fifo(&child->generation->loop->timers, wait, restart_due),
+                now);
+}
+
+static void log_death(const struct child_slot *child, const siginfo_t *info)
+{
+    const struct generation *generation = child->generation;
+    struct log_line line;
+    bool in_order = generation->draining && info->si_code == CLD_EXITED && info->si_status == 0;
+    log_begin(&line, in_order ? "child_left" : "child_died");
+    log_add_number(&line, "generation", generation->number);
+    log_add_number(&line, "child", child->index);
+    log_add_number(&line, "pid", (uint64_t)child->pid);
+    log_add_number(&line, info->si_code == CLD_EXITED ? "exit" : "signal",
+                   (uint64_t)info->si_status);
+    log_end(&line, in_order ? LOG_INFO : LOG_ERR);
+}
+
+static void forget_process(struct child_slot *child)
+{
+    struct loop *loop = child->generation->loop;
+    if (child->channel.fd >= 0) {
+        loop_remove(loop, &child->channel);
+        close(child->channel.fd);
+    }
+    if (child->process.fd >= 0) {
+        loop_remove(loop, &child->process);
+        close(child->process.fd);
+    }
+    child->channel.fd = child->process.fd = -1;
+    child->state = CHILD_ABSENT;
+}
+
+static bool all_are(const struct generation *generation, enum child_state state)
+{
+    for (unsigned i = 0; i < generation->count; i++)
+        if (generation->children[i].state != state)
+            return false;
+    return true;
+}
+
+/* There is no process any more: what that means depends on what the generation is doing. */
+static void lost(struct child_slot *child)
+{
+    struct generation *generation = child->generation;
+    if (!generation->draining && generation->was_ready)
+        plan_restart(child);
+    else if (!generation->draining)
+        generation->failed(generation);
+    else if (all_are(generation, CHILD_ABSENT))
+        generation->ended(generation);
+}
+
+static void process_ready(struct watch *watch, uint32_t events)
+{
+    struct child_slot *child =
+        (struct child_slot *)((char *)watch - offsetof(struct child_slot, process));
+    siginfo_t info = {0};
+    (void)events;
+    if (waitid(P_PIDFD, (id_t)watch->fd, &info, WEXITED | WNOHANG) || info.si_pid == 0)
+        return;
+    log_death(child, &info);
+    forget_process(child);
+    scoreboard_clear_child(child->generation->scoreboard, child->index);
+    lost(child);
+}
+
+static void channel_ready(struct watch *watch, uint32_t events)
+{
+    struct child_slot *child =
+        (struct child_slot *)((char *)watch - offsetof(struct child_slot, channel));
+    struct generation *generation = child->generation;
+    struct message message;
+    (void)events;
+    ssize_t length = recv(watch->fd, &message, sizeof message, MSG_DONTWAIT);
+    if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR))
+        loop_remove(generation->loop, watch); /* it is about to die: its pidfd tells */
+    if (length != sizeof message || message.order != CHILD_READY)
+        return;
+    child->state = CHILD_SERVING;
+    if (!generation->was_ready && all_are(generation, CHILD_SERVING)) {
+        generation->was_ready = true;
+        generation->ready(generation);
+    }
+}
+
+static int watch_process(struct child_slot *child)
+{
+    child->process = (struct watch){process_ready, pidfd_open(child->pid, 0), EPOLLIN};
+    if (child->process.fd < 0)
+        return -1;
+    return loop_add(child->generation->loop, &child->process) ||
+           loop_add(child->generation->loop, &child->channel);
+}
+
+static void give_up_birth(struct child_slot *child)
+{
+    log_say(LOG_ERR, "cannot start a child: %s", strerrordesc_np(errno));
+    if (child->pid > 0) {
+        kill(child->pid, SIGKILL);
+        waitpid(child->pid, NULL, 0);
+    }
+    forget_process(child);
+    child->early_deaths++;
+    lost(child);
+}
+
+static void fork_child(struct child_slot *child)
+{
+    int ends[2];
+    child->born = clock_now();
+    child->pid = -1;
+    child->process.fd = child->channel.fd = -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends)) {
+        give_up_birth(child);
+        return;
+    }
+    child->pid = fork();
+    if (child->pid == 0)
+        become_child(child, ends[1]);
+    close(ends[1]);
+    child->channel = (struct watch){channel_ready, ends[0], EPOLLIN};
+    if (child->pid < 0 || watch_process(child))
+        give_up_birth(child);
+    else
+        child->state = CHILD_STARTING;
+}
+
+/* The whole set. */
+
+int generation_start(struct generation *generation, struct error *error)
+{
+    generation->count = generation->conf->pool.processes;
+    generation->children = calloc(generation->count, sizeof *generation->children);
+    if (!generation->children)
+        return error_set(error, ENOMEM, "cannot make room for the children");
+    generation->scoreboard = scoreboard_new(generation->count, generation->conf->pool.threads,
+                                            (unsigned)generation->conf->service_count, error);
+    if (!generation->scoreboard)
+        return -1;
+    for (unsigned i = 0; i < generation->count && !generation->draining; i++) {
+        generation->children[i] = (struct child_slot){.generation = generation, .index = i};
+        fork_child(&generation->children[i]);
+    }
+    return 0;
+}
+
+void generation_drain(struct generation *generation, uint64_t duration)
+{
+    struct message drain = {.order = CHILD_DRAIN, .value = duration};
+    generation->draining = true;
+    for (unsigned i = 0; i < generation->count; i++) {
+        struct child_slot *child = &generation->children[i];
+        timer_stop(&child->restart);
+        if (child->state != CHILD_ABSENT)
+            send(child->channel.fd, &drain, sizeof drain, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    if (all_are(generation, CHILD_ABSENT))
+        generation->ended(generation);
+}
+
+void generation_kill(struct generation *generation)
+{
+    for (unsigned i = 0; i < generation->count; i++)
+        if (generation->children[i].state != CHILD_ABSENT)
+            pidfd_send_signal(generation->children[i].process.fd, SIGKILL, NULL, 0);
+}
+
+void generation_fini(struct generation *generation)
+{
+    scoreboard_free(generation->scoreboard);
+    free(generation->children);
+    generation->scoreboard = NULL;
+    generation->children = NULL;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/inherit.h"
+
+int inherit(struct inheritance *inheritance)
+{
+    *inheritance = (struct inheritance){0};
+    return 0;
+}
+
+void inherit_fini(struct inheritance *inheritance)
+{
+    (void)inheritance;
+}
