@@ -17,11 +17,14 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-/* One address of a service. */
+/*
+ * One address of a service.  Where something stands is a file and a line; with a value from -o
+ * the file is "-o PATH" and the line 0.
+ */
 struct listen {
     struct addr address; /* path and all, owned by the conf; family AF_UNSPEC with inherited set */
     const char *inherited; /* "systemd:NAME": the NAME; else NULL */
-    int backlog;           /* for listen(2) */
+    int backlog;           /* for listen(2); means nothing for an inherited socket */
     const char *interface; /* SO_BINDTODEVICE, or NULL */
     mode_t mode;           /* of a unix socket's file */
     const char *file;      /* where it stands in the configuration */
@@ -36,6 +39,8 @@ struct conf_service {
     unsigned line;
 };
 
+struct memory;
+
 struct conf {
     struct {
         unsigned processes; /* 1 to 64 */
@@ -43,20 +48,28 @@ struct conf {
         unsigned queue;     /* for each worker */
     } pool;
     struct log_settings log;
-    struct limits limits; /* of the whole daemon */
-    uint64_t drain;       /* ns, timeouts.drain */
+    struct limits limits;     /* of the whole daemon; connections is never 0 */
+    struct timeouts timeouts; /* what a service has that says nothing else */
+    uint64_t drain;           /* ns, timeouts.drain; 0: until the last connection ends */
     struct conf_service *services;
     size_t service_count;
+    const char *limits_file; /* where limits.connections stands, or else could stand */
+    unsigned limits_line;
+    struct memory *memory; /* holds all that the above points to */
 };
 
 /* One -o PATH=VALUE of the command line. */
 struct conf_override {
-    const char *path;
-    const char *value;
+    const char *path;  /* pool.threads, services.[0].listen or, by its name, services.echo.listen */
+    const char *value; /* in libconfig's syntax; what is none is a string */
 };
 
-/* All messages of one run, in the order of the file, each "FILE:LINE: error: PATH: MESSAGE" (or
- * warning). */
+/*
+ * All messages of one run, in the order of the files, each "FILE:LINE: error: PATH: MESSAGE" (or
+ * warning), with "-o PATH" for FILE:LINE when the value came from there.  PATH is the path of the
+ * setting as -o takes it, services.echo.listen; "file" when it is about a file as a whole and
+ * "syntax" when it could not be understood.
+ */
 struct conf_report {
     char **messages;
     size_t count;
@@ -66,9 +79,9 @@ struct conf_report {
 /*
  * Reads and checks a file with its includes.  Returns the configuration, which
  * the caller frees with conf_free, or NULL when the report holds an error.
- * Never binds, never changes anything, never ends the process.  The report is
+ * Never binds, never changes anything, and, whatever the file may be, never waits and never ends
+ * the process (short of running out of memory).  The report need not be initialized; it is
  * filled in either case and freed with conf_report_free.
- * Only in a single-threaded process: it may fork(2) to keep the parser's mistakes apart.
  */
 struct conf *conf_load(const char *file, const struct conf_override *overrides,
                        size_t override_count, struct conf_report *report);

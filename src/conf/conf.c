@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* The story: read the file, put -o over it, read the other files, check, fill. */
+#include "conf/conf.h"
+
+#include "conf/include.h"
+#include "conf/option.h"
+#include "conf/override.h"
+#include "conf/services.h"
+#include "conf/unknown.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What -o holds is put in before the other files are read, if it is about them, or else after. */
+static void apply_overrides(struct reading *reading, struct node *root,
+                            const struct conf_override *overrides, size_t count, bool early)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (override_is_early(&overrides[i]) == early)
+            override_apply(reading, root, &overrides[i]);
+    }
+}
+
+static void read_setting(struct reading *reading, const struct node *node)
+{
+    static const char *const known[] = {"include",  "pool",     "log", "limits",
+                                        "timeouts", "services", NULL};
+    for (const struct section *section = option_daemon; section->name != NULL; section++) {
+        if (strcmp(section->name, node->name) == 0) {
+            option_read_section(reading, section, node, reading->conf);
+            return;
+        }
+    }
+    if (strcmp(node->name, "include") != 0 && strcmp(node->name, "services") != 0)
+        unknown_setting(reading, node, "", known);
+}
+
+/* How many CPUs this process may use. */
+static unsigned cpu_count(unsigned most)
+{
+    cpu_set_t cpus;
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
+        return 1;
+    unsigned count = (unsigned)CPU_COUNT(&cpus);
+    return count < most ? count : most;
+}
+
+/* Where a warning about limits.connections points to. */
+static void note_limits(struct conf *conf, const struct node *root)
+{
+    const struct node *limits = node_child(root, "limits");
+    const struct node *connections = limits == NULL ? NULL : node_child(limits, "connections");
+    struct place place = connections != NULL ? connections->place : root->place;
+    conf->limits_file = place.source->name;
+    conf->limits_line = place.line;
+}
+
+/* The services come last: they inherit from the rest, wherever that stands in the file. */
+static void fill(struct reading *reading, const struct node *root)
+{
+    struct conf *conf = reading->conf;
+    option_defaults(reading->memory, option_daemon, conf);
+    for (const struct node *child = root->first; child != NULL; child = child->next)
+        read_setting(reading, child);
+    if (conf->pool.threads == 0)
+        conf->pool.threads = cpu_count(POOL_THREADS_MAX);
+    note_limits(conf, root);
+    services_read(reading, root, node_child(root, "services"));
+}
+
+struct conf *conf_load(const char *file, const struct conf_override *overrides,
+                       size_t override_count, struct conf_report *report)
+{
+    *report = (struct conf_report){0};
+    struct memory *memory = memory_new();
+    struct conf *conf = memory_take(memory, sizeof(*conf));
+    conf->memory = memory;
+    struct reading reading = {.memory = memory, .conf = conf};
+    struct stat id;
+    struct node *root = include_file(&reading, file, NULL, "file", &id);
+    if (root != NULL) {
+        apply_overrides(&reading, root, overrides, override_count, true);
+        include_all(&reading, root, &id);
+        apply_overrides(&reading, root, overrides, override_count, false);
+        fill(&reading, root);
+    }
+    reading_report(&reading, report);
+    if (report->errors == 0)
+        return conf;
+    memory_free(memory);
+    return NULL;
+}
+
+void conf_free(struct conf *conf)
+{
+    if (conf != NULL)
+        memory_free(conf->memory);
+}

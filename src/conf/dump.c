@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* A configuration becomes text again, by the tables that read it. */
+#include "conf/conf.h"
+
+#include "conf/listen.h"
+#include "conf/option.h"
+
+#include <string.h>
+
+static void print_section(FILE *out, const struct section *section, const void *base,
+                          const char *indent)
+{
+    fprintf(out, "%s%s = {", indent, section->name);
+    for (const struct option *option = section->options; option->name != NULL; option++) {
+        fputc(' ', out);
+        option_print(out, option, base);
+    }
+    fputs(" };\n", out);
+}
+
+/* Only what the form of the address allows: the rest would be refused. */
+static bool is_printed(const struct option *option, const struct listen *listen)
+{
+    if (listen->inherited != NULL)
+        return false;
+    if (strcmp(option->name, "interface") == 0)
+        return listen->interface != NULL;
+    return strcmp(option->name, "mode") != 0 || listen->address.family == AF_UNIX;
+}
+
+static void print_listen(FILE *out, const struct listen *listen)
+{
+    char text[LISTEN_TEXT_MAX];
+    fputs("        { address = ", out);
+    option_print_string(out, listen_print(listen, text));
+    fputc(';', out);
+    for (const struct option *option = option_listen; option->name != NULL; option++) {
+        if (!is_printed(option, listen))
+            continue;
+        fputc(' ', out);
+        option_print(out, option, listen);
+    }
+    fputs(" }", out);
+}
+
+static void print_service(FILE *out, const struct conf_service *service)
+{
+    fprintf(out, "    {\n      name = \"%s\";\n      type = \"%s\";\n      listen = (\n",
+            service->service.name, service->service.ops->type);
+    for (size_t i = 0; i < service->listen_count; i++) {
+        print_listen(out, &service->listens[i]);
+        fputs(i + 1 < service->listen_count ? ",\n" : "\n      );\n", out);
+    }
+    for (const struct section *section = option_service; section->name != NULL; section++)
+        print_section(out, section, &service->service, "      ");
+    fputs("    }", out);
+}
+
+int conf_dump(const struct conf *conf, FILE *out)
+{
+    for (const struct section *section = option_daemon; section->name != NULL; section++)
+        print_section(out, section, conf, "");
+    fputs("services = (\n", out);
+    for (size_t i = 0; i < conf->service_count; i++) {
+        print_service(out, &conf->services[i]);
+        fputs(i + 1 < conf->service_count ? ",\n" : "\n);\n", out);
+    }
+    return fflush(out) != 0 || ferror(out) != 0 ? -1 : 0;
+}

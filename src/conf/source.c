@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "conf/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct kind {
+    mode_t type;
+    const char *name;
+} kinds[] = {
+    {S_IFDIR, "a directory"},        {S_IFIFO, "a FIFO"},         {S_IFSOCK, "a socket"},
+    {S_IFCHR, "a character device"}, {S_IFBLK, "a block device"},
+};
+
+static int refuse_kind(mode_t mode, struct error *error)
+{
+    const char *name = "no regular file";
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if ((mode & S_IFMT) == kinds[i].type)
+            name = kinds[i].name;
+    }
+    return error_set(error, 0, "is %s: only a regular file is read", name);
+}
+
+/* Reads until the end or until the buffer is full. */
+static ssize_t read_all(int fd, char *buffer, size_t size)
+{
+    size_t length = 0;
+    while (length < size) {
+        ssize_t got = read(fd, buffer + length, size - length);
+        if (got == 0)
+            break;
+        if (got > 0)
+            length += (size_t)got;
+        else if (errno != EINTR)
+            return -1;
+    }
+    return (ssize_t)length;
+}
+
+static char *read_regular(struct memory *memory, int fd, struct error *error)
+{
+    char *buffer = memory_take(memory, SOURCE_MAX + 2);
+    ssize_t length = read_all(fd, buffer, SOURCE_MAX + 1);
+    if (length < 0) {
+        error_set(error, errno, "cannot be read");
+        return NULL;
+    }
+    if (length > SOURCE_MAX) {
+        error_set(error, 0, "is larger than 1 MiB: split it, and name the parts in include");
+        return NULL;
+    }
+    if (memchr(buffer, '\0', (size_t)length) != NULL) {
+        error_set(error, 0, "holds a NUL byte: a configuration is text");
+        return NULL;
+    }
+    buffer[length] =
+        '\n'; /* libconfig 1.5 takes a comment only together with the end of its line */
+    return buffer;
+}
+
+/* O_NONBLOCK: opening a FIFO or a device must not wait for its other end. */
+char *source_read(struct memory *memory, const char *file, struct stat *id, struct error *error)
+{
+    int fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0 && errno != ENXIO) {
+        error_set(error, errno, "cannot be opened");
+        return NULL;
+    }
+    if (fd < 0) { /* a socket */
+        error_set(error, errno, "cannot be opened, only a regular file is read");
+        return NULL;
+    }
+    char *text = NULL;
+    if (fstat(fd, id) != 0)
+        error_set(error, errno, "cannot be read");
+    else if (!S_ISREG(id->st_mode))
+        refuse_kind(id->st_mode, error);
+    else
+        text = read_regular(memory, fd, error);
+    close(fd);
+    return text;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The small languages inside values: durations, modes, names. */
+#ifndef TCPD_CONF_VALUE_H
+#define TCPD_CONF_VALUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define DURATION_TEXT_MAX 32
+
+/* Reads "250ms", "30s", "5m" or "1h" to nanoseconds; whether it was one that fits. */
+bool value_duration(const char *text, uint64_t *ns);
+
+/* Seconds to nanoseconds; false when they are negative or do not fit. */
+bool value_seconds(int64_t seconds, uint64_t *ns);
+
+/* Writes whole milliseconds in the largest unit that divides them; "0" for 0.  Returns buffer. */
+const char *value_duration_print(uint64_t ns, char buffer[static DURATION_TEXT_MAX]);
+
+/* Reads the permissions of a file, "0660": 0 and three octal digits. */
+bool value_mode(const char *text, mode_t *mode);
+
+/*
+ * What is wrong with a text as a service's name, as the name that stands
+ * before log lines, of a network interface, of an inherited socket: the end of a
+ * sentence that begins with "expected", or NULL.
+ */
+const char *value_name_wrong(const char *text);
+const char *value_ident_wrong(const char *text);
+const char *value_interface_wrong(const char *text);
+const char *value_inherited_wrong(const char *text);
+
+#endif
