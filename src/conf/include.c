@@ -22,16 +22,16 @@ struct node *include_file(struct reading *reading, const char *file, const struc
     const struct source *source = source_new(reading, file);
     struct place start = {source, 1};
     struct error error = {0};
-    char *text = source_read(reading->memory, file, id, &error);
-    if (text == NULL) {
-        reading_error(reading, place != NULL ? *place : start, path, "%s%s%s",
-                      place != NULL ? file : "", place != NULL ? " " : "", error.text);
+    char *text = source_read(reading->memory, file, id, &start.line, &error);
+    if (text == NULL && place == NULL)
+        reading_error(reading, start, path, "%s", error.text);
+    else if (text == NULL)
+        reading_error(reading, *place, path, "%.200s %s", file, error.text);
+    if (text == NULL)
         return NULL;
-    }
-    struct place mistake = {source, 1};
-    struct node *root = parse_text(reading->memory, source, text, &mistake.line, &error);
+    struct node *root = parse_text(reading->memory, source, text, &start.line, &error);
     if (root == NULL)
-        reading_error(reading, mistake, "syntax", "%s", error.text);
+        reading_error(reading, start, "syntax", "%s", error.text);
     return root;
 }
 

@@ -80,6 +80,8 @@ static int take_string(struct lexer *lexer)
 
 static int take_number(struct lexer *lexer)
 {
+    if (lexer->before == '0')
+        return error_set(lexer->error, 0, "a number after a number: strings stand in quotes");
     struct scalar *scalar = scalar_next(lexer);
     size_t length = number_scan(lexer->at, scalar);
     if (length == 0)
@@ -103,7 +105,13 @@ static bool is_boolean(const char *word, size_t length)
 static int take_word(struct lexer *lexer)
 {
     size_t length = strspn(lexer->at, NAME_REST);
-    if (is_boolean(lexer->at, length))
+    bool is_value = is_boolean(lexer->at, length);
+    bool value_wanted = lexer->before == '=' || lexer->before == ':';
+    bool glued = lexer->before == '0' && strchr(" \t\r\n\f", lexer->at[-1]) == NULL;
+    if ((value_wanted && !is_value) || glued)
+        return error_set(lexer->error, 0, "the word %.*s is no value: strings stand in quotes",
+                         length < 40 ? (int)length : 40, lexer->at);
+    if (is_value)
         scalar_next(lexer);
     lexer->before = 'a';
     lexer->at += length;

@@ -27,6 +27,11 @@ static bool read_inherited(struct reading *reading, const struct node *node, str
     return true;
 }
 
+static bool is_folder(const struct addr *address)
+{
+    return address->family == AF_UNIX && address->path[strlen(address->path) - 1] == '/';
+}
+
 /* The tree lives as long as the configuration does, so an address may borrow its text. */
 static bool read_address(struct reading *reading, const struct node *node, struct listen *listen)
 {
@@ -37,12 +42,11 @@ static bool read_address(struct reading *reading, const struct node *node, struc
     if (starts_with(node->text, INHERITED))
         return read_inherited(reading, node, listen);
     struct error error = {0};
-    if (addr_parse(&listen->address, node->text, &error) == 0)
+    if (addr_parse(&listen->address, node->text, &error) == 0 && !is_folder(&listen->address))
         return true;
-    node_error(reading, node,
-               "%s; an address is \"IPv4:PORT\", \"[IPv6]:PORT\", \":PORT\", \"unix:/path\" or "
-               "\"systemd:NAME\"",
-               error.text);
+    if (error.text[0] == '\0')
+        error_set(&error, 0, "%s names a folder: a socket needs a name of its own", node->text);
+    node_error(reading, node, "%s", error.text);
     return false;
 }
 

@@ -40,7 +40,15 @@ static ssize_t read_all(int fd, char *buffer, size_t size)
     return (ssize_t)length;
 }
 
-static char *read_regular(struct memory *memory, int fd, struct error *error)
+static unsigned line_of(const char *text, const char *at)
+{
+    unsigned line = 1;
+    for (; text < at; text++)
+        line += *text == '\n';
+    return line;
+}
+
+static char *read_regular(struct memory *memory, int fd, unsigned *line, struct error *error)
 {
     char *buffer = memory_take(memory, SOURCE_MAX + 2);
     ssize_t length = read_all(fd, buffer, SOURCE_MAX + 1);
@@ -52,7 +60,9 @@ static char *read_regular(struct memory *memory, int fd, struct error *error)
         error_set(error, 0, "is larger than 1 MiB: split it, and name the parts in include");
         return NULL;
     }
-    if (memchr(buffer, '\0', (size_t)length) != NULL) {
+    const char *nul = memchr(buffer, '\0', (size_t)length);
+    if (nul != NULL) {
+        *line = line_of(buffer, nul);
         error_set(error, 0, "holds a NUL byte: a configuration is text");
         return NULL;
     }
@@ -62,24 +72,24 @@ static char *read_regular(struct memory *memory, int fd, struct error *error)
 }
 
 /* O_NONBLOCK: opening a FIFO or a device must not wait for its other end. */
-char *source_read(struct memory *memory, const char *file, struct stat *id, struct error *error)
+char *source_read(struct memory *memory, const char *file, struct stat *id, unsigned *line,
+                  struct error *error)
 {
+    *line = 1;
     int fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0 && errno != ENXIO) {
+    if (fd < 0 && errno == ENXIO)
+        refuse_kind(S_IFSOCK, error);
+    else if (fd < 0)
         error_set(error, errno, "cannot be opened");
+    if (fd < 0)
         return NULL;
-    }
-    if (fd < 0) { /* a socket */
-        error_set(error, errno, "cannot be opened, only a regular file is read");
-        return NULL;
-    }
     char *text = NULL;
     if (fstat(fd, id) != 0)
         error_set(error, errno, "cannot be read");
     else if (!S_ISREG(id->st_mode))
         refuse_kind(id->st_mode, error);
     else
-        text = read_regular(memory, fd, error);
+        text = read_regular(memory, fd, line, error);
     close(fd);
     return text;
 }

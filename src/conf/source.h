@@ -12,8 +12,10 @@
 
 /*
  * The text of a regular file, with a newline and a NUL behind; *id tells which
- * file it was.  NULL: not readable, not a regular file, too large; *error says so.
+ * file it was.  NULL: not readable, not a regular file, too large, no text; *error
+ * says so, about *line.
  */
-char *source_read(struct memory *memory, const char *file, struct stat *id, struct error *error);
+char *source_read(struct memory *memory, const char *file, struct stat *id, unsigned *line,
+                  struct error *error);
 
 #endif

@@ -2,6 +2,7 @@
 #include "conf/unknown.h"
 
 #include "conf/nearest.h"
+#include "conf/option.h"
 
 #include <string.h>
 
@@ -43,14 +44,47 @@ const char *unknown_hint(struct memory *memory, const char *name, const char *co
     return memory_print(memory, "known here: %s", all);
 }
 
+static bool holds(const struct option *option, const char *name)
+{
+    while (option->name != NULL && strcmp(option->name, name) != 0)
+        option++;
+    return option->name != NULL;
+}
+
+/* The group of this scope in which the setting would be right, or NULL. */
+static const char *right_group(const char *scope, const char *name)
+{
+    bool in_service = strcmp(scope, "services") == 0;
+    if (!in_service && scope[0] != '\0')
+        return NULL;
+    const struct section *section = in_service ? option_service : option_daemon;
+    for (; section->name != NULL; section++) {
+        if (holds(section->options, name))
+            return section->name;
+    }
+    return in_service && holds(option_listen, name) ? "listen" : NULL;
+}
+
+static void report_unknown(struct reading *reading, const struct node *node, const char *scope,
+                           const char *const *known)
+{
+    const char *group = right_group(scope, node->name);
+    if (group != NULL)
+        node_error(reading, node,
+                   "unknown setting here; it stands in a group: %s = { %s%s = ... };", group,
+                   strcmp(group, "listen") == 0 ? "address = ...; " : "", node->name);
+    else
+        node_error(reading, node, "unknown setting; %s",
+                   unknown_hint(reading->memory, node->name, known));
+}
+
 void unknown_setting(struct reading *reading, const struct node *node, const char *scope,
                      const char *const *known)
 {
     if (is_absent(scope, node->name))
         node_error(reading, node, "this build of tcpd does not have this setting: remove it");
     else
-        node_error(reading, node, "unknown setting; %s",
-                   unknown_hint(reading->memory, node->name, known));
+        report_unknown(reading, node, scope, known);
 }
 
 void unknown_type(struct reading *reading, const struct node *node, const char *const *known)
