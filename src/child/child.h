@@ -17,7 +17,7 @@ enum order {
 };
 
 struct message {
-    uint32_t order;
+    uint64_t order; /* enum order */
     uint64_t value;
 };
 

@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -113,16 +112,11 @@ static void log_death(const struct child_slot *child, const siginfo_t *info)
 
 static void forget_process(struct child_slot *child)
 {
-    struct loop *loop = child->generation->loop;
     if (child->channel.fd >= 0) {
-        loop_remove(loop, &child->channel);
+        loop_remove(child->generation->loop, &child->channel);
         close(child->channel.fd);
     }
-    if (child->process.fd >= 0) {
-        loop_remove(loop, &child->process);
-        close(child->process.fd);
-    }
-    child->channel.fd = child->process.fd = -1;
+    child->channel.fd = -1;
     child->state = CHILD_ABSENT;
 }
 
@@ -146,18 +140,22 @@ static void lost(struct child_slot *child)
         generation->ended(generation);
 }
 
-static void process_ready(struct watch *watch, uint32_t events)
+static void reap(struct child_slot *child)
 {
-    struct child_slot *child =
-        (struct child_slot *)((char *)watch - offsetof(struct child_slot, process));
     siginfo_t info = {0};
-    (void)events;
-    if (waitid(P_PIDFD, (id_t)watch->fd, &info, WEXITED | WNOHANG) || info.si_pid == 0)
+    if (child->state == CHILD_ABSENT || waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG) ||
+        info.si_pid == 0)
         return;
     log_death(child, &info);
     forget_process(child);
     scoreboard_clear_child(child->generation->scoreboard, child->index);
     lost(child);
+}
+
+void generation_reap(struct generation *generation)
+{
+    for (unsigned i = 0; i < generation->count; i++)
+        reap(&generation->children[i]);
 }
 
 static void channel_ready(struct watch *watch, uint32_t events)
@@ -169,7 +167,7 @@ static void channel_ready(struct watch *watch, uint32_t events)
     (void)events;
     ssize_t length = recv(watch->fd, &message, sizeof message, MSG_DONTWAIT);
     if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR))
-        loop_remove(generation->loop, watch); /* it is about to die: its pidfd tells */
+        loop_remove(generation->loop, watch); /* it is about to die: SIGCHLD tells */
     if (length != sizeof message || message.order != CHILD_READY)
         return;
     child->state = CHILD_SERVING;
@@ -177,15 +175,6 @@ static void channel_ready(struct watch *watch, uint32_t events)
         generation->was_ready = true;
         generation->ready(generation);
     }
-}
-
-static int watch_process(struct child_slot *child)
-{
-    child->process = (struct watch){process_ready, pidfd_open(child->pid, 0), EPOLLIN};
-    if (child->process.fd < 0)
-        return -1;
-    return loop_add(child->generation->loop, &child->process) ||
-           loop_add(child->generation->loop, &child->channel);
 }
 
 static void give_up_birth(struct child_slot *child)
@@ -205,7 +194,7 @@ static void fork_child(struct child_slot *child)
     int ends[2];
     child->born = clock_now();
     child->pid = -1;
-    child->process.fd = child->channel.fd = -1;
+    child->channel.fd = -1;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends)) {
         give_up_birth(child);
         return;
@@ -215,7 +204,7 @@ static void fork_child(struct child_slot *child)
         become_child(child, ends[1]);
     close(ends[1]);
     child->channel = (struct watch){channel_ready, ends[0], EPOLLIN};
-    if (child->pid < 0 || watch_process(child))
+    if (child->pid < 0 || loop_add(child->generation->loop, &child->channel))
         give_up_birth(child);
     else
         child->state = CHILD_STARTING;
@@ -258,7 +247,7 @@ void generation_kill(struct generation *generation)
 {
     for (unsigned i = 0; i < generation->count; i++)
         if (generation->children[i].state != CHILD_ABSENT)
-            pidfd_send_signal(generation->children[i].process.fd, SIGKILL, NULL, 0);
+            kill(generation->children[i].pid, SIGKILL);
 }
 
 void generation_fini(struct generation *generation)

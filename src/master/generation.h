@@ -60,6 +60,12 @@ struct generation {
  */
 int generation_start(struct generation *generation, struct error *error);
 
+/*
+ * After SIGCHLD: sees which children have ended and does what follows.  A pid is ours until we
+ * have waited for it, so it can stand for the process as safely as a pidfd.
+ */
+void generation_reap(struct generation *generation);
+
 /* Tells every child to accept no more and to leave; at the latest after `duration` ns. */
 void generation_drain(struct generation *generation, uint64_t duration);
 

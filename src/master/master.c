@@ -123,17 +123,23 @@ static void stop_at_once(struct master *master)
     generation_kill(&master->generation);
 }
 
+static void take_signal(struct master *master, int signal)
+{
+    if (signal == SIGCHLD)
+        generation_reap(&master->generation);
+    else if (master->stopping)
+        stop_at_once(master);
+    else
+        stop(master);
+}
+
 static void signals_ready(struct watch *watch, uint32_t events)
 {
     struct master *master = (struct master *)((char *)watch - offsetof(struct master, signals));
     struct signalfd_siginfo info;
     (void)events;
-    while (read(watch->fd, &info, sizeof info) == sizeof info) {
-        if (master->stopping)
-            stop_at_once(master);
-        else
-            stop(master);
-    }
+    while (read(watch->fd, &info, sizeof info) == sizeof info)
+        take_signal(master, (int)info.ssi_signo);
 }
 
 static int watch_signals(struct master *master, struct error *error)
@@ -142,6 +148,7 @@ static int watch_signals(struct master *master, struct error *error)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGCHLD);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
