@@ -101,15 +101,14 @@ void loop_remove(struct loop *loop, struct watch *watch)
     loop_forget(loop, watch);
 }
 
-/* Milliseconds until the next timer, rounded up; -1: none. */
+/* Milliseconds from the begin of this turn to the next timer, rounded up; -1: none. */
 static int wait_time(const struct loop *loop)
 {
     if (loop->timers.next == TIMER_NEVER)
         return -1;
-    uint64_t now = clock_now();
-    if (loop->timers.next <= now)
+    if (loop->timers.next <= loop->now)
         return 0;
-    uint64_t wait = (loop->timers.next - now + CLOCK_MS - 1) / CLOCK_MS;
+    uint64_t wait = (loop->timers.next - loop->now + CLOCK_MS - 1) / CLOCK_MS;
     return wait < 3600 * 1000 ? (int)wait : 3600 * 1000;
 }
 
