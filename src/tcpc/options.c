@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "tcpc/options.h"
+
+#include "tcpc/duration.h"
+
+#include <getopt.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define LONG_ONLY 256 /* values of options without a letter begin here */
+
+enum { NO_SHUTDOWN = LONG_ONLY };
+
+/* One row for each option: what it is called, what --help says, and what it does. */
+struct rule {
+    int value; /* its letter, or one of the values above */
+    const char *name;
+    const char *argument; /* what --help calls its argument; NULL: it has none */
+    const char *help;
+    int (*apply)(struct options *options, const char *argument, struct error *error);
+};
+
+static int set_ipv4(struct options *options, const char *argument, struct error *error)
+{
+    (void)argument, (void)error;
+    options->family = AF_INET;
+    return 0;
+}
+
+static int set_ipv6(struct options *options, const char *argument, struct error *error)
+{
+    (void)argument, (void)error;
+    options->family = AF_INET6;
+    return 0;
+}
+
+static int set_timeout(struct options *options, const char *argument, struct error *error)
+{
+    struct error why;
+    if (duration_parse(&options->timeout, argument, &why))
+        return error_set(error, 0, "--timeout: %.400s", why.text);
+    return 0;
+}
+
+static int set_shutdown(struct options *options, const char *argument, struct error *error)
+{
+    (void)argument, (void)error;
+    options->half_close = true;
+    return 0;
+}
+
+static int set_no_shutdown(struct options *options, const char *argument, struct error *error)
+{
+    (void)argument, (void)error;
+    options->half_close = false;
+    return 0;
+}
+
+static int set_zero(struct options *options, const char *argument, struct error *error)
+{
+    (void)argument, (void)error;
+    options->zero = true;
+    return 0;
+}
+
+static int set_verbose(struct options *options, const char *argument, struct error *error)
+{
+    (void)argument, (void)error;
+    options->verbose = true;
+    return 0;
+}
+
+static int set_version(struct options *options, const char *argument, struct error *error)
+{
+    (void)argument, (void)error;
+    options->task = OPTIONS_VERSION;
+    return 0;
+}
+
+static int set_help(struct options *options, const char *argument, struct error *error)
+{
+    (void)argument, (void)error;
+    options->task = OPTIONS_HELP;
+    return 0;
+}
+
+static const struct rule rules[] = {
+    {'4', "ipv4", NULL, "only IPv4 addresses", set_ipv4},
+    {'6', "ipv6", NULL, "only IPv6 addresses", set_ipv6},
+    {'w', "timeout", "TIME", "for the connection to be established: 250ms, 2s, 1m", set_timeout},
+    {'N', "shutdown", NULL, "half-close when standard input ends (the default)", set_shutdown},
+    {NO_SHUTDOWN, "no-shutdown", NULL, "do not", set_no_shutdown},
+    {'z', "zero", NULL, "connect, say how it went, close", set_zero},
+    {'v', "verbose", NULL, "tell each step of the connection's life on stderr", set_verbose},
+    {'V', "version", NULL, "print the version and what was compiled in", set_version},
+    {'h', "help", NULL, "print this help", set_help},
+};
+
+#define RULES (sizeof rules / sizeof *rules)
+
+static void make_getopt(struct option longs[static RULES + 1], char letters[static 2 * RULES + 2])
+{
+    *letters++ = ':'; /* tells a missing argument from an unknown option */
+    for (size_t i = 0; i < RULES; i++) {
+        int has_argument = rules[i].argument ? required_argument : no_argument;
+        longs[i] = (struct option){rules[i].name, has_argument, NULL, rules[i].value};
+        if (rules[i].value >= LONG_ONLY)
+            continue;
+        *letters++ = (char)rules[i].value;
+        if (rules[i].argument)
+            *letters++ = ':';
+    }
+    longs[RULES] = (struct option){NULL, 0, NULL, 0};
+    *letters = '\0';
+}
+
+static const struct rule *rule_find(int value)
+{
+    for (size_t i = 0; i < RULES; i++) {
+        if (rules[i].value == value)
+            return &rules[i];
+    }
+    return NULL;
+}
+
+static bool is_short(const char *word)
+{
+    return word[0] == '-' && word[1] != '-' && word[1] != '\0';
+}
+
+/* What getopt_long stumbled over.  A letter may stand in a bundle, a long option is a word. */
+static int refuse(int result, char *const *argv, struct error *error)
+{
+    const struct rule *known = rule_find(optopt);
+    const char *word = argv[optind - 1];
+    if (result == ':')
+        return error_set(error, 0, "the option --%s wants %s", known ? known->name : word,
+                         known && known->argument ? known->argument : "an argument");
+    if (known)
+        return error_set(error, 0, "the option --%s takes no argument", known->name);
+    if (optopt && optopt < LONG_ONLY)
+        return error_set(error, 0, "unknown option -%c", optopt);
+    return error_set(error, 0, is_short(word) ? "unknown option in %s" : "unknown option %s", word);
+}
+
+static int apply_options(struct options *options, int argc, char **argv, struct error *error)
+{
+    struct option longs[RULES + 1];
+    char letters[2 * RULES + 2];
+    make_getopt(longs, letters);
+    opterr = 0;
+    optind = 0; /* glibc: begin anew, forgetting a bundle that was left half read */
+    int value = getopt_long(argc, argv, letters, longs, NULL);
+    for (; value != -1; value = getopt_long(argc, argv, letters, longs, NULL)) {
+        const struct rule *rule = rule_find(value);
+        if (!rule)
+            return refuse(value, argv, error);
+        if (rule->apply(options, optarg, error))
+            return -1;
+    }
+    return 0;
+}
+
+int options_parse(struct options *options, int argc, char **argv, struct error *error)
+{
+    *options = (struct options){.family = AF_UNSPEC, .half_close = true};
+    if (apply_options(options, argc, argv, error))
+        return -1;
+    if (options->task != OPTIONS_CONNECT)
+        return 0;
+    return target_parse(&options->target, argc - optind, argv + optind, error);
+}
+
+static void help_line(FILE *file, const struct rule *rule)
+{
+    char names[64], letter[8] = "    ";
+    if (rule->value < LONG_ONLY)
+        snprintf(letter, sizeof letter, "-%c, ", rule->value);
+    snprintf(names, sizeof names, "%s--%s%s%s", letter, rule->name, rule->argument ? " " : "",
+             rule->argument ? rule->argument : "");
+    fprintf(file, "  %-22s %s\n", names, rule->help);
+}
+
+void options_help(FILE *file)
+{
+    fputs("usage: tcpc [OPTION]... HOST PORT\n"
+          "       tcpc [OPTION]... HOST:PORT | [IPv6]:PORT | unix:/PATH\n"
+          "Connects by TCP and passes standard input to the peer, the peer's answer to standard "
+          "output.\n\n",
+          file);
+    for (size_t i = 0; i < RULES; i++)
+        help_line(file, &rules[i]);
+    fputs("\nExit status: 0 ended in order; 1 not connected, or reset; 64 wrong usage. See "
+          "tcpc(1).\n",
+          file);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line of tcpc. */
+#ifndef TCPD_TCPC_OPTIONS_H
+#define TCPD_TCPC_OPTIONS_H
+
+#include "base/error.h"
+#include "tcpc/target.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum options_task { OPTIONS_CONNECT, OPTIONS_HELP, OPTIONS_VERSION };
+
+struct options {
+    enum options_task task;
+    int family;       /* AF_UNSPEC, AF_INET or AF_INET6 */
+    uint64_t timeout; /* for the connection to be established, nanoseconds; 0: none */
+    bool half_close;  /* pass the end of standard input on as a FIN */
+    bool zero;        /* connect, say how it went, close */
+    bool verbose;
+    struct target target;
+};
+
+/*
+ * Reads the command line by getopt_long(3).  Returns 0, or -1 with a sentence
+ * about what is wrong with it.  Borrows from argv.
+ */
+int options_parse(struct options *options, int argc, char **argv, struct error *error);
+
+/* Prints what --help says. */
+void options_help(FILE *file);
+
+#endif

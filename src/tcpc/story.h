@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The story of one connection: each step of its life with the time since the
+ * start.  -v prints it as it happens.  The steps are a fixed list, so that
+ * another form of telling needs no other places in the code.
+ */
+#ifndef TCPD_TCPC_STORY_H
+#define TCPD_TCPC_STORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum story_step {
+    STORY_RESOLVING,
+    STORY_RESOLVED,
+    STORY_TRYING,
+    STORY_FAILED,
+    STORY_CONNECTED,
+    STORY_FIRST_BYTE,
+    STORY_HALF_CLOSED,   /* our FIN */
+    STORY_PEER_FINISHED, /* the peer's FIN */
+    STORY_RESET,
+    STORY_INPUT,  /* something about standard input */
+    STORY_OUTPUT, /* something about standard output */
+    STORY_CLOSED,
+};
+
+struct story {
+    bool aloud;     /* whether -v was given */
+    uint64_t start; /* clock_now() at the start */
+    /* Prints one line, newline included.  stderr, until a line editor owns the screen. */
+    void (*print)(void *context, const char *line);
+    void *context;
+};
+
+/* Starts the clock.  Lines go to stderr if aloud, nowhere else. */
+void story_begin(struct story *story, bool aloud);
+
+/* Tells one step; format gives the details that follow its name. */
+void story_tell(const struct story *story, enum story_step step, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Nanoseconds since story_begin. */
+uint64_t story_time(const struct story *story);
+
+#endif
