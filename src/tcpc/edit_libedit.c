@@ -143,25 +143,29 @@ static bool prompt_full(const struct editor *editor, char next)
            width_of_text(editor->prompt, editor->length) >= columns(editor);
 }
 
-static void print_byte(struct editor *editor, char c)
+/* The beginning of a line whose end has not come. */
+static void print_unfinished(struct editor *editor, const char *text, size_t length)
 {
-    if (c == '\n') {
-        prompt_flush(editor, true);
-        return;
+    for (size_t i = 0; i < length; i++) {
+        if (prompt_full(editor, text[i]))
+            prompt_flush(editor, true);
+        prompt_add(editor, text[i]);
     }
-    if (prompt_full(editor, c))
-        prompt_flush(editor, true);
-    prompt_add(editor, c);
+    if (editor->finished)
+        prompt_flush(editor, false);
 }
 
 void editor_print(struct editor *editor, const char *text, size_t length)
 {
+    const char *newline = memrchr(text, '\n', length);
+    size_t lines = newline ? (size_t)(newline - text) + 1 : 0;
     if (editor->editing)
         erase(editor);
-    for (size_t i = 0; i < length; i++)
-        print_byte(editor, text[i]);
-    if (editor->finished)
+    if (lines) {
         prompt_flush(editor, false);
+        fwrite(text, 1, lines, stdout);
+    }
+    print_unfinished(editor, text + lines, length - lines);
     if (editor->editing)
         redraw(editor);
     fflush(stdout);
