@@ -59,8 +59,9 @@ static int establish(const struct options *options, const struct story *story, s
 
 static void tell_closed(const struct story *story, const struct relay *relay)
 {
-    story_tell(story, STORY_CLOSED, "sent %" PRIu64 ", received %" PRIu64 " bytes; %s closed first",
-               relay->sent, relay->received, relay->first ? relay->first : "this side");
+    story_tell(story, STORY_CLOSED,
+               "sent %" PRIu64 ", received %" PRIu64 " bytes; first to close: %s", relay->sent,
+               relay->received, relay->first ? relay->first : "this side");
 }
 
 static int judge(const struct options *options, const struct relay *relay)
@@ -110,7 +111,7 @@ static int report_zero(const struct options *options, const struct story *story,
     char name[TARGET_TEXT_MAX];
     double milliseconds = (double)story_time(story) / (double)CLOCK_MS;
     close(fd);
-    story_tell(story, STORY_CLOSED, "sent 0, received 0 bytes; this side closed first");
+    story_tell(story, STORY_CLOSED, "sent 0, received 0 bytes; first to close: this side");
     printf("%s is open: connected in %.3f ms\n", target_format(&options->target, name),
            milliseconds);
     return EX_OK;

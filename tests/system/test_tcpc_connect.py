@@ -1,0 +1,314 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""tcpc's command line, and how it gets its connection or says why not."""
+
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+TCPC = os.path.abspath(os.environ.get("TCPC", "./tcpc"))
+PATIENCE = 30
+
+
+def tcpc(*arguments, **more):
+    return subprocess.run([TCPC, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=PATIENCE, check=False, text=True, **more)
+
+
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return str(listener.getsockname()[1])
+
+
+class Greeter:
+    """Says hello to every connection and reads it to its end."""
+
+    def __init__(self, test, address, family=socket.AF_INET):
+        self.listener = socket.socket(family)
+        self.listener.bind(address)
+        self.listener.listen(10)
+        self.name = self.listener.getsockname()
+        threading.Thread(target=self.run, daemon=True).start()
+        test.addCleanup(self.listener.close)
+
+    def run(self):
+        while True:
+            try:
+                sock = self.listener.accept()[0]
+            except OSError:
+                return
+            with sock:
+                sock.sendall(b"hello\n")
+                while sock.recv(65536):
+                    pass
+
+    @property
+    def port(self):
+        return str(self.name[1])
+
+
+class BlackHole:
+    """A listener whose queue is full: a SYN gets no answer."""
+
+    def __init__(self, test):
+        self.listener = socket.socket()
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen(0)
+        self.port = str(self.listener.getsockname()[1])
+        test.addCleanup(self.listener.close)
+        for _ in range(4):
+            sock = socket.socket()
+            sock.setblocking(False)
+            sock.connect_ex(self.listener.getsockname())
+            test.addCleanup(sock.close)
+
+
+class UsageTest(unittest.TestCase):
+    def assert_usage(self, arguments, words):
+        done = tcpc(*arguments)
+        self.assertEqual((done.returncode, done.stdout), (64, ""), arguments)
+        self.assertTrue(done.stderr.startswith("tcpc: "), done.stderr)
+        self.assertIn(words, done.stderr)
+
+    def test_what_is_wrong_is_said(self):
+        for arguments, words in (
+                ([], "no host and port"),
+                (["localhost"], '"localhost" lacks its port'),
+                (["localhost", "1", "2"], '"2" is one argument too many'),
+                (["localhost", "0"], "the port 0 is not between 1 and 65535"),
+                (["localhost", "65616"], "the port 65616 is not between"),
+                (["localhost", "-1"], "unknown option -1"),
+                (["localhost:"], "the port is empty"),
+                ([":7"], "the host is empty"),
+                (["::1:7"], "or its brackets"),
+                (["[::1]"], "lacks its port"),
+                (["-x", "localhost", "7"], "unknown option -x"),
+                (["-zx", "localhost", "7"], "unknown option -x"),
+                (["--nonsense", "localhost", "7"], "unknown option --nonsense"),
+                (["--zero=1", "localhost", "7"], "the option --zero takes no argument"),
+                (["localhost", "7", "-w"], "the option --timeout wants TIME"),
+                (["-w", "soon", "localhost", "7"], '"soon" is not a time'),
+                (["-w", "-1", "localhost", "7"], '"-1" is not a time')):
+            with self.subTest(arguments=arguments):
+                self.assert_usage(arguments, words)
+
+    def test_help_names_every_option_and_version_the_editor(self):
+        done = tcpc("--help")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for option in ("-4", "-6", "-w, --timeout TIME", "-N, --shutdown", "--no-shutdown",
+                       "-z, --zero", "-v, --verbose", "-V, --version", "-h, --help"):
+            self.assertIn(option, done.stdout)
+        done = tcpc("-V")
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r"^tcpc \(tcpd\) \S+\nline editor: (libedit|none)\n$")
+
+
+class ConnectTest(unittest.TestCase):
+    def test_every_form_of_target(self):
+        port = Greeter(self, ("127.0.0.1", 0)).port
+        for target in (["127.0.0.1", port], ["127.0.0.1:" + port], ["localhost", port],
+                       ["localhost:" + port]):
+            with self.subTest(target=target):
+                done = tcpc(*target)
+                self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "hello\n", ""))
+
+    @unittest.skipUnless(socket.has_ipv6, "no IPv6")
+    def test_ipv6_with_and_without_brackets(self):
+        port = Greeter(self, ("::1", 0), socket.AF_INET6).port
+        for target in (["::1", port], ["[::1]", port], ["[::1]:" + port], ["-6", "::1", port]):
+            with self.subTest(target=target):
+                done = tcpc(*target)
+                self.assertEqual((done.returncode, done.stdout), (0, "hello\n"))
+
+    def test_a_unix_socket(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "socket")
+            Greeter(self, path, socket.AF_UNIX)
+            done = tcpc("unix:" + path)
+            self.assertEqual((done.returncode, done.stdout), (0, "hello\n"))
+            done = tcpc("unix:" + path + ".not")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("No such file", done.stderr)
+        self.assertIn("unix socket has 1 to 107", tcpc("unix:/" + "x" * 200).stderr)
+
+    def test_only_that_family(self):
+        port = Greeter(self, ("127.0.0.1", 0)).port
+        self.assertEqual(tcpc("-4", "127.0.0.1", port).returncode, 0)
+        done = tcpc("-6", "127.0.0.1", port)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("try without -4 and -6", done.stderr)
+        self.assertEqual(tcpc("-4", "::1", port).returncode, 1)
+
+    def test_refused_names_host_port_address_and_the_way_out(self):
+        port = closed_port()
+        done = tcpc("localhost", port)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertRegex(done.stderr, r"^tcpc: cannot connect to localhost port %s: .*"
+                                      r"127\.0\.0\.1:%s: Connection refused; nothing listens there"
+                         % (port, port))
+
+    def test_a_name_that_does_not_exist(self):
+        done = tcpc("-w", "10s", "no-such-host.invalid", "7")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cannot find no-such-host.invalid port 7: ", done.stderr)
+
+    def test_a_service_that_does_not_exist(self):
+        done = tcpc("127.0.0.1", "no-such-service")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("give the port as a number", done.stderr)
+
+    def test_timeout_bounds_the_establishment(self):
+        port = BlackHole(self).port
+        begun = time.monotonic()
+        done = tcpc("-w", "300ms", "-v", "127.0.0.1", port)
+        taken = time.monotonic() - begun
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("127.0.0.1:%s: no answer in time; a firewall" % port, done.stderr)
+        self.assertGreaterEqual(taken, 0.3)
+        self.assertLess(taken, 3)
+
+    def test_timeout_does_not_bound_the_conversation(self):
+        release = threading.Event()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            def serve():
+                sock = listener.accept()[0]
+                with sock:
+                    sock.recv(1)
+                    release.wait(PATIENCE)
+                    sock.sendall(b"late")
+            threading.Thread(target=serve, daemon=True).start()
+            process = subprocess.Popen(
+                [TCPC, "-w", "100ms", "127.0.0.1", str(listener.getsockname()[1])],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+            with self.assertRaises(subprocess.TimeoutExpired):
+                process.wait(0.5)
+            release.set()
+            self.assertEqual(process.communicate(timeout=PATIENCE)[0], b"late")
+            self.assertEqual(process.returncode, 0)
+
+    @unittest.skipUnless(len({info[0] for info in socket.getaddrinfo(
+        "localhost", 7, type=socket.SOCK_STREAM)}) == 2, "localhost has one family only")
+    def test_the_other_family_is_tried_when_one_is_refused(self):
+        port = Greeter(self, ("127.0.0.1", 0)).port
+        done = tcpc("-v", "localhost", port)
+        self.assertEqual((done.returncode, done.stdout), (0, "hello\n"))
+        self.assertIn("failed: [::1]:%s: Connection refused" % port, done.stderr)
+
+    def test_zero_connects_says_so_and_closes(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        port = str(listener.getsockname()[1])
+        done = tcpc("-z", "127.0.0.1", port)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout,
+                         r"^127\.0\.0\.1 port %s is open: connected in \d+\.\d{3} ms\n$" % port)
+        listener.settimeout(PATIENCE)
+        with listener.accept()[0] as sock:
+            sock.settimeout(PATIENCE)
+            self.assertEqual(sock.recv(10), b"")
+        self.assertEqual(tcpc("-z", "127.0.0.1", closed_port()).returncode, 1)
+
+    def test_zero_reads_nothing_from_standard_input(self):
+        port = Greeter(self, ("127.0.0.1", 0)).port
+        reader, writer = os.pipe()
+        os.write(writer, b"mine")
+        done = subprocess.run([TCPC, "-z", "127.0.0.1", port], stdin=reader, timeout=PATIENCE,
+                              stdout=subprocess.DEVNULL, check=False)
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(os.read(reader, 10), b"mine")
+        os.close(reader)
+        os.close(writer)
+
+
+class VerboseTest(unittest.TestCase):
+    def steps(self, text):
+        """The steps with their times checked to be in order and taken away."""
+        times, steps = [], []
+        for line in text.splitlines():
+            match = re.fullmatch(r"tcpc: +(\d+\.\d{6}) (.*)", line)
+            self.assertTrue(match, line)
+            times.append(float(match.group(1)))
+            steps.append(match.group(2))
+        self.assertEqual(times, sorted(times))
+        return steps
+
+    def serve(self, talk):
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+
+        def run():
+            with listener.accept()[0] as sock:
+                sock.settimeout(PATIENCE)
+                talk(sock)
+        threading.Thread(target=run, daemon=True).start()
+        return str(listener.getsockname()[1])
+
+    def verbose(self, port, data):
+        return subprocess.run([TCPC, "-v", "127.0.0.1", port], input=data, timeout=PATIENCE,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              check=False)
+
+    def assert_steps(self, text, patterns):
+        steps = self.steps(text)
+        self.assertEqual(len(steps), len(patterns), steps)
+        for step, pattern in zip(steps, patterns):
+            self.assertRegex(step, "^%s$" % pattern)
+
+    def test_each_step_when_this_side_closes_first(self):
+        def talk(sock):
+            while sock.recv(100):
+                pass
+            sock.sendall(b"answer")
+        port = self.serve(talk)
+        done = self.verbose(port, "question")
+        self.assertEqual((done.returncode, done.stdout), (0, "answer"))
+        there = r"127\.0\.0\.1:" + port
+        self.assert_steps(done.stderr, [
+            r"resolving: 127\.0\.0\.1 port " + port,
+            "resolved: 1 of 1 is " + there,
+            "trying: " + there,
+            r"connected: to %s from 127\.0\.0\.1:\d+, handshake \d+\.\d{3} ms" % there,
+            "input: ended",
+            "half-closed: FIN after 8 bytes",
+            "first byte: from the peer, in a piece of 6",
+            "peer finished: FIN after 6 bytes",
+            "closed: sent 8, received 6 bytes; first to close: this side"])
+
+    def test_the_peer_closes_first(self):
+        port = self.serve(lambda sock: sock.sendall(b"bye"))
+        process = subprocess.Popen([TCPC, "-v", "127.0.0.1", port], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(process.wait(PATIENCE), 0)
+        steps = self.steps(process.stderr.read())
+        process.communicate()
+        self.assertEqual(steps[-2:], ["peer finished: FIN after 3 bytes",
+                                      "closed: sent 0, received 3 bytes; first to close: the peer"])
+
+    def test_a_reset_is_a_step(self):
+        def talk(sock):
+            sock.recv(1)  # the rest stays unread, so that closing is a reset
+            sock.close()
+        port = self.serve(talk)
+        process = subprocess.Popen([TCPC, "-v", "127.0.0.1", port], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process.stdin.write("x" * 1000)
+        process.stdin.flush()
+        self.assertEqual(process.wait(PATIENCE), 1)
+        said = process.stderr.read()
+        process.communicate()
+        self.assertIn("reset: Connection reset by peer; 0 bytes not sent", said)
+        self.assertIn("first to close: the peer, by a reset", said)
+
+    def test_a_failed_address_is_a_step(self):
+        port = closed_port()
+        done = tcpc("-v", "127.0.0.1", port)
+        self.assertIn("failed: 127.0.0.1:%s: Connection refused" % port, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
