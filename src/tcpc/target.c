@@ -41,7 +41,7 @@ static int set_host(struct target *target, const char *host, size_t length, stru
 /* Digits are a number and nothing else, or the resolver would cut 65616 down to 80. */
 static int check_number(const char *port, struct error *error)
 {
-    long number = strlen(port) > 5 ? 65536 : strtol(port, NULL, 10);
+    long number = strtol(port, NULL, 10); /* too many digits: LONG_MAX */
     if (number < 1 || number > 65535)
         return error_set(error, 0, "the port %s is not between 1 and 65535", port);
     return 0;
