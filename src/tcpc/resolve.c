@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <stdlib.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/un.h>
+#include <time.h>
 
 /*
  * RFC 8305, section 3, asks for AAAA and A at once and starts with whichever
@@ -15,11 +17,17 @@
  * them over together, so there is nothing to start early with; in return
  * /etc/hosts, nsswitch.conf and gai.conf hold for tcpc as for every other program.
  *
- * The library writes into the question until it has the answer.  When the
- * deadline comes first, the question must stay where it is: hence static.
+ * The lookup cannot be told to give up.  So a thread makes it, and when the
+ * deadline comes first the thread is left behind: it may still write here,
+ * hence static.
  */
-static struct gaicb question;
-static struct addrinfo hints;
+static struct question {
+    const char *host, *port;
+    struct addrinfo hints;
+    struct addrinfo *answer; /* written by the thread alone, read when it has ended */
+    int code;                /* likewise: 0 or EAI_... */
+    int errnum;              /* likewise: errno, when the code is EAI_SYSTEM */
+} question;
 
 static const struct {
     int code;
@@ -57,41 +65,48 @@ static int late(const struct target *target, struct error *error)
                      target->host, target->port);
 }
 
-static int wait_answer(uint64_t deadline)
+static void *look_up(void *unused)
 {
-    const struct gaicb *const list[] = {&question};
-    int code = gai_error(&question);
-    while (code == EAI_INPROGRESS) {
-        uint64_t now = clock_now();
-        if (deadline && now >= deadline)
-            return EAI_INPROGRESS;
-        uint64_t left = deadline ? deadline - now : 3600 * CLOCK_S;
-        struct timespec timeout = {.tv_sec = (time_t)(left / CLOCK_S),
-                                   .tv_nsec = (long)(left % CLOCK_S)};
-        gai_suspend(list, 1, &timeout);
-        code = gai_error(&question);
-    }
-    return code;
+    (void)unused;
+    question.code = getaddrinfo(question.host, question.port, &question.hints, &question.answer);
+    question.errnum = errno;
+    return NULL;
+}
+
+/* True when the thread has ended before the deadline. */
+static bool wait_answer(pthread_t thread, uint64_t deadline)
+{
+    if (!deadline)
+        return pthread_join(thread, NULL) == 0;
+    struct timespec moment = {.tv_sec = (time_t)(deadline / CLOCK_S),
+                              .tv_nsec = (long)(deadline % CLOCK_S)};
+    if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &moment) == 0)
+        return true;
+    pthread_detach(thread);
+    return false;
 }
 
 /* What is an address already needs no name server and no thread. */
-static int ask_numeric(struct addrinfo **answer)
+static bool look_up_numeric(void)
 {
-    struct addrinfo numeric = hints;
+    struct addrinfo numeric = question.hints;
     numeric.ai_flags |= AI_NUMERICHOST;
-    return getaddrinfo(question.ar_name, question.ar_service, &numeric, answer);
+    return getaddrinfo(question.host, question.port, &numeric, &question.answer) == 0;
 }
 
-static int ask(uint64_t deadline, struct addrinfo **answer)
+/* Returns 0 with the answer, EAI_INPROGRESS at the deadline, or why there is none. */
+static int ask(uint64_t deadline)
 {
-    if (ask_numeric(answer) == 0)
+    pthread_t thread;
+    if (look_up_numeric())
         return 0;
-    struct gaicb *list[] = {&question};
-    int code = getaddrinfo_a(GAI_NOWAIT, list, 1, NULL);
-    if (code == 0)
-        code = wait_answer(deadline);
-    *answer = question.ar_result;
-    return code;
+    errno = pthread_create(&thread, NULL, look_up, NULL);
+    if (errno != 0)
+        return EAI_SYSTEM;
+    if (!wait_answer(thread, deadline))
+        return EAI_INPROGRESS;
+    errno = question.errnum;
+    return question.code;
 }
 
 static void collect(struct address_list *list, const struct addrinfo *answer)
@@ -123,16 +138,15 @@ int resolve(struct address_list *list, const struct target *target, int family, 
 {
     if (target->path)
         return resolve_unix(list, target, error);
-    hints = (struct addrinfo){.ai_family = family, .ai_socktype = SOCK_STREAM};
-    question =
-        (struct gaicb){.ar_name = target->host, .ar_service = target->port, .ar_request = &hints};
-    struct addrinfo *answer = NULL;
-    int code = ask(deadline, &answer);
+    question = (struct question){.host = target->host,
+                                 .port = target->port,
+                                 .hints = {.ai_family = family, .ai_socktype = SOCK_STREAM}};
+    int code = ask(deadline);
     if (code == EAI_INPROGRESS)
         return late(target, error);
     if (code != 0)
         return refuse(target, code, error);
-    collect(list, answer);
-    freeaddrinfo(answer);
+    collect(list, question.answer);
+    freeaddrinfo(question.answer);
     return list->count ? 0 : refuse(target, EAI_NODATA, error);
 }

@@ -98,6 +98,7 @@ static int talk(const struct options *options, struct story *story, int fd)
     relay.half_close = options->half_close;
     run(&relay, story, editing);
     relay_fini(&relay);
+    close(signals);
     close(fd);
     tell_closed(story, &relay);
     int status = judge(options, &relay);

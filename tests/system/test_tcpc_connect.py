@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """tcpc's command line, and how it gets its connection or says why not."""
 
+import contextlib
 import os
 import re
 import socket
@@ -13,6 +14,20 @@ import unittest
 
 TCPC = os.path.abspath(os.environ.get("TCPC", "./tcpc"))
 PATIENCE = 30
+
+
+def can_unshare():
+    """Whether this user gets namespaces in which it may mount and has a network."""
+    try:
+        return subprocess.run(["unshare", "-rmn", "sh", "-c",
+                               "ip link set lo up && mount --bind /etc/hosts /etc/hosts"],
+                              stderr=subprocess.DEVNULL, timeout=PATIENCE,
+                              check=False).returncode == 0
+    except OSError:
+        return False
+
+
+CAN_UNSHARE = can_unshare()
 
 
 def tcpc(*arguments, **more):
@@ -42,7 +57,7 @@ class Greeter:
                 sock = self.listener.accept()[0]
             except OSError:
                 return
-            with sock:
+            with sock, contextlib.suppress(ConnectionError):
                 sock.sendall(b"hello\n")
                 while sock.recv(65536):
                     pass
@@ -191,13 +206,41 @@ class ConnectTest(unittest.TestCase):
             self.assertEqual(process.communicate(timeout=PATIENCE)[0], b"late")
             self.assertEqual(process.returncode, 0)
 
-    @unittest.skipUnless(len({info[0] for info in socket.getaddrinfo(
-        "localhost", 7, type=socket.SOCK_STREAM)}) == 2, "localhost has one family only")
+    @unittest.skipUnless(CAN_UNSHARE, "no namespaces here")
     def test_the_other_family_is_tried_when_one_is_refused(self):
         port = Greeter(self, ("127.0.0.1", 0)).port
-        done = tcpc("-v", "localhost", port)
-        self.assertEqual((done.returncode, done.stdout), (0, "hello\n"))
+        with tempfile.NamedTemporaryFile("w") as hosts:
+            hosts.write("::1 both.example\n127.0.0.1 both.example\n")
+            hosts.flush()
+            script = 'mount --bind "$0" /etc/hosts && exec "$1" -v both.example "$2"'
+            done = subprocess.run(["unshare", "-rm", "sh", "-c", script, hosts.name, TCPC, port],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                                  stderr=subprocess.PIPE, timeout=PATIENCE, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, "hello\n"), done.stderr)
         self.assertIn("failed: [::1]:%s: Connection refused" % port, done.stderr)
+
+    @unittest.skipUnless(CAN_UNSHARE, "no namespaces here")
+    def test_timeout_bounds_a_name_server_that_is_silent(self):
+        """A network of its own, in which a socket takes the questions and answers none."""
+        program = ("import socket, subprocess, sys, time\n"
+                   "silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+                   "silent.bind(('127.0.0.1', 53))\n"
+                   "begun = time.monotonic()\n"
+                   "status = subprocess.call([sys.argv[1], '-w', '400ms', 'a.example', '7'])\n"
+                   "print(status, time.monotonic() - begun, len(silent.recv(512)) > 0)\n")
+        script = ('ip link set lo up && mount --bind "$0" /etc/resolv.conf && '
+                  'exec /usr/bin/python3 -c "$2" "$1"')
+        with tempfile.NamedTemporaryFile("w") as resolv:
+            resolv.write("nameserver 127.0.0.1\n")
+            resolv.flush()
+            done = subprocess.run(["unshare", "-rmn", "sh", "-c", script, resolv.name, TCPC,
+                                   program], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  timeout=PATIENCE, check=False, text=True)
+        status, taken, asked = done.stdout.split()
+        self.assertEqual((status, asked), ("1", "True"))
+        self.assertGreaterEqual(float(taken), 0.4)
+        self.assertLess(float(taken), 3)
+        self.assertIn("no name server answered within the time of --timeout", done.stderr)
 
     def test_zero_connects_says_so_and_closes(self):
         listener = socket.create_server(("127.0.0.1", 0))
