@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* What conf_dump prints means what was read. */
+#include "help.h"
+
+TestSuite(conf_dump, .init = enter_folder, .fini = leave_folder, .timeout = 10);
+
+static char *dump(const struct conf *conf)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    cr_assert_eq(conf_dump(conf, out), 0);
+    fclose(out);
+    return text;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return (a == NULL && b == NULL) || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static void expect_same_listen(const struct listen *a, const struct listen *b)
+{
+    cr_expect_eq(a->address.family, b->address.family);
+    cr_expect_eq(a->address.port, b->address.port);
+    cr_expect_eq(a->address.scope, b->address.scope);
+    cr_expect_arr_eq(a->address.bytes, b->address.bytes, sizeof(a->address.bytes));
+    cr_expect(same_text(a->address.path, b->address.path));
+    cr_expect(same_text(a->inherited, b->inherited));
+    cr_expect(same_text(a->interface, b->interface));
+    cr_expect_eq(a->backlog, b->backlog);
+    cr_expect_eq(a->mode, b->mode);
+}
+
+static void expect_same_service(const struct conf_service *a, const struct conf_service *b)
+{
+    cr_expect_str_eq(a->service.name, b->service.name);
+    cr_expect_eq(a->service.ops, b->service.ops);
+    cr_expect_eq(a->service.index, b->service.index);
+    cr_expect_eq(a->service.limits.connections, b->service.limits.connections);
+    cr_expect_eq(a->service.limits.overload, b->service.limits.overload);
+    cr_expect_eq(memcmp(&a->service.timeouts, &b->service.timeouts, sizeof(struct timeouts)), 0);
+    cr_assert_eq(a->listen_count, b->listen_count);
+    for (size_t i = 0; i < a->listen_count; i++)
+        expect_same_listen(&a->listens[i], &b->listens[i]);
+}
+
+static void expect_same(const struct conf *a, const struct conf *b)
+{
+    cr_expect_eq(memcmp(&a->pool, &b->pool, sizeof(a->pool)), 0);
+    cr_expect_eq(a->log.target, b->log.target);
+    cr_expect_eq(a->log.facility, b->log.facility);
+    cr_expect_str_eq(a->log.ident, b->log.ident);
+    cr_expect_eq(a->log.level, b->log.level);
+    cr_expect_eq(a->log.access, b->log.access);
+    cr_expect_eq(a->limits.connections, b->limits.connections);
+    cr_expect_eq(a->limits.overload, b->limits.overload);
+    cr_expect_eq(memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)), 0);
+    cr_expect_eq(a->drain, b->drain);
+    cr_assert_eq(a->service_count, b->service_count);
+    for (size_t i = 0; i < a->service_count; i++)
+        expect_same_service(&a->services[i], &b->services[i]);
+}
+
+static void expect_round_trip(const char *text)
+{
+    struct loaded first = load(text);
+    cr_assert_not_null(first.conf, "%s", first.report.messages[0]);
+    char *once = dump(first.conf);
+    struct loaded second = load(once);
+    cr_assert_not_null(second.conf, "%s in\n%s", second.report.messages[0], once);
+    char *twice = dump(second.conf);
+    cr_expect_str_eq(once, twice);
+    expect_same(first.conf, second.conf);
+    free(once);
+    free(twice);
+    unload(&first);
+    unload(&second);
+}
+
+Test(conf_dump, defaults)
+{
+    expect_round_trip(ECHO);
+}
+
+Test(conf_dump, everything_set)
+{
+    expect_round_trip(
+        "pool = { processes = 3; threads = 2; queue = 77; };\n"
+        "log = { target = \"stderr\"; facility = \"local3\"; ident = \"Tcpd.x-1\";\n"
+        "  level = \"debug\"; access = false; };\n"
+        "limits = { connections = 10000000; overload = \"reset\"; };\n"
+        "timeouts = { idle = 0; write = \"1500ms\"; lifetime = \"8760h\"; linger = 90;\n"
+        "  drain = \"1m\"; };\n"
+        "services = ( { name = \"a-b_9\"; type = \"chargen\"; listen = ( \"127.0.0.1:0\",\n"
+        "  \"127.0.0.1:0\", \"[::]:9\", { address = \"unix:/run/q\\\"\\\\ \\x01x\"; mode = "
+        "\"0666\"; },\n"
+        "  { address = \":10\"; backlog = 1; interface = \"lo\"; }, \"systemd:a\\\\b\",\n"
+        "  \"[::ffff:1.2.3.4]:5\" );\n"
+        "  limits = { connections = 3; overload = \"wait\"; };\n"
+        "  timeouts = { idle = \"1h\"; write = 0; lifetime = 61; linger = \"1ms\"; }; },\n"
+        "  { name = \"b\"; type = \"greet\"; listen = \"[::1]:0\"; } );\n");
+}
+
+Test(conf_dump, says_when_it_cannot_write)
+{
+    struct loaded loaded = load(ECHO);
+    FILE *full = fopen("/dev/full", "w");
+    cr_expect_eq(conf_dump(loaded.conf, full), -1);
+    fclose(full);
+    unload(&loaded);
+}
