@@ -9,8 +9,8 @@
 #include "conf/unknown.h"
 
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What -o holds is put in before the other files are read, if it is about them, or else after. */
 static void apply_overrides(struct reading *reading, struct node *root,
@@ -40,10 +40,11 @@ static void read_setting(struct reading *reading, const struct node *node)
 static unsigned cpu_count(unsigned most)
 {
     cpu_set_t cpus;
-    if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
+    long count = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus)
+                                                                : sysconf(_SC_NPROCESSORS_ONLN);
+    if (count < 1)
         return 1;
-    unsigned count = (unsigned)CPU_COUNT(&cpus);
-    return count < most ? count : most;
+    return count < (long)most ? (unsigned)count : most;
 }
 
 /* Where a warning about limits.connections points to. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What conf_dump prints means what was read. */
-#include "help.h"
+#include "conf/help.h"
 
 TestSuite(conf_dump, .init = enter_folder, .fini = leave_folder, .timeout = 10);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Files that are none, and files in files. */
-#include "help.h"
+#include "conf/help.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a valid file becomes. */
-#include "help.h"
+#include "conf/help.h"
 
 #include "base/clock.h"
 

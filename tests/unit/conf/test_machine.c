@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Warnings about what this machine does not give. */
-#include "help.h"
+#include "conf/help.h"
 
 #include <sys/resource.h>
 

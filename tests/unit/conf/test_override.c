@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* -o PATH=VALUE */
-#include "help.h"
+#include "conf/help.h"
 
 #include "base/clock.h"
 
