@@ -9,20 +9,61 @@
 #define NAME_FIRST "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz*"
 #define NAME_REST  NAME_FIRST "0123456789_-"
 
+/* What may come next. */
+enum want {
+    WANT_NAME,   /* of a setting, or the end of the group */
+    WANT_EQUALS, /* between name and value */
+    WANT_VALUE,
+    WANT_FIRST, /* a value, or the end of an empty list */
+    WANT_NEXT,  /* after a value: a separator, the end, in a group also a name */
+};
+
 struct lexer {
     struct memory *memory;
     struct scalars *scalars;
     const char *at;
     unsigned line;
-    char before; /* the token before this one: its first character; 0 at the start */
+    unsigned line_before; /* of the token before this one */
+    enum want want;
+    char before; /* the token before this one: '"' a string, '0' a number, else its character */
     unsigned depth;
     struct level {
-        char closing;              /* what will close it */
+        char closing;              /* what will close it; 0: the end of the file */
         unsigned line;             /* in which it was opened */
         unsigned members;          /* settings in it so far */
     } levels[LEXER_DEPTH_MAX + 1]; /* the first is the file itself */
     struct error *error;
 };
+
+static bool in_group(const struct lexer *lexer)
+{
+    char closing = lexer->levels[lexer->depth].closing;
+    return closing == '}' || closing == 0;
+}
+
+/*
+ * libconfig 1.5 loses the memory of a string that stands where it must not, and
+ * its "syntax error" says little: the grammar is small enough to be checked here.
+ */
+static int unexpected(struct lexer *lexer, const char *what, int length)
+{
+    static const char *const wanted[] = {
+        [WANT_NAME] = "the name of a setting",
+        [WANT_EQUALS] = "'='",
+        [WANT_VALUE] = "a value",
+        [WANT_FIRST] = "a value",
+        [WANT_NEXT] = "',' or the end of the list",
+    };
+    const char *want = wanted[lexer->want];
+    if (lexer->want == WANT_NEXT && in_group(lexer))
+        want = "';' or the next setting";
+    return error_set(lexer->error, 0, "%.*s stands where %s is wanted", length, what, want);
+}
+
+static bool wants_value(const struct lexer *lexer)
+{
+    return lexer->want == WANT_VALUE || lexer->want == WANT_FIRST;
+}
 
 static void step_over(struct lexer *lexer, size_t length)
 {
@@ -71,8 +112,12 @@ static int take_string(struct lexer *lexer)
         return error_set(
             lexer->error, 0,
             "a string that begins in this line does not end in it: a quote is missing");
-    if (lexer->before != '"')
+    bool continues = lexer->want == WANT_NEXT && lexer->before == '"';
+    if (!wants_value(lexer) && !continues)
+        return unexpected(lexer, "a string", 8);
+    if (!continues)
         scalar_next(lexer);
+    lexer->want = WANT_NEXT;
     lexer->before = '"';
     lexer->at = end + 1;
     return 0;
@@ -80,8 +125,10 @@ static int take_string(struct lexer *lexer)
 
 static int take_number(struct lexer *lexer)
 {
-    if (lexer->before == '0')
+    if (lexer->want == WANT_NEXT && lexer->before == '0')
         return error_set(lexer->error, 0, "a number after a number: strings stand in quotes");
+    if (!wants_value(lexer))
+        return unexpected(lexer, "a number", 8);
     struct scalar *scalar = scalar_next(lexer);
     size_t length = number_scan(lexer->at, scalar);
     if (length == 0)
@@ -91,6 +138,7 @@ static int take_number(struct lexer *lexer)
                          "a number with a 0 before it is octal to some: write it without the 0, or "
                          "in quotes where a mode is wanted");
     scalar->text = memory_copy(lexer->memory, lexer->at, length);
+    lexer->want = WANT_NEXT;
     lexer->before = '0';
     lexer->at += length;
     return 0;
@@ -102,67 +150,103 @@ static bool is_boolean(const char *word, size_t length)
            (length == 5 && strncasecmp(word, "false", 5) == 0);
 }
 
+/* "5m" without quotes: a word that touches the number before it. */
+static bool is_glued(const struct lexer *lexer)
+{
+    return lexer->before == '0' && strchr(" \t\r\n\f/", lexer->at[-1]) == NULL;
+}
+
 static int take_word(struct lexer *lexer)
 {
     size_t length = strspn(lexer->at, NAME_REST);
-    bool is_value = is_boolean(lexer->at, length);
-    bool value_wanted = lexer->before == '=' || lexer->before == ':';
-    bool glued = lexer->before == '0' && strchr(" \t\r\n\f", lexer->at[-1]) == NULL;
-    if ((value_wanted && !is_value) || glued)
+    int shown = length < 40 ? (int)length : 40;
+    bool boolean = is_boolean(lexer->at, length);
+    if ((wants_value(lexer) && !boolean) || is_glued(lexer))
         return error_set(lexer->error, 0, "the word %.*s is no value: strings stand in quotes",
-                         length < 40 ? (int)length : 40, lexer->at);
-    if (is_value)
+                         shown, lexer->at);
+    bool wants_name = lexer->want == WANT_NAME || (lexer->want == WANT_NEXT && in_group(lexer));
+    if (!wants_value(lexer) && (!wants_name || boolean))
+        return unexpected(lexer, lexer->at, shown);
+    if (boolean)
         scalar_next(lexer);
+    lexer->want = boolean ? WANT_NEXT : WANT_EQUALS;
     lexer->before = 'a';
     lexer->at += length;
     return 0;
 }
 
-static int count_member(struct lexer *lexer)
+static int unexpected_mark(struct lexer *lexer)
 {
+    const char mark[] = {'\'', *lexer->at, '\'', '\0'};
+    return unexpected(lexer, mark, 3);
+}
+
+static int take_equals(struct lexer *lexer)
+{
+    if (lexer->want != WANT_EQUALS)
+        return unexpected_mark(lexer);
     if (++lexer->levels[lexer->depth].members > LEXER_MEMBERS_MAX)
         return error_set(lexer->error, 0, "more than %d settings in one group", LEXER_MEMBERS_MAX);
+    lexer->want = WANT_VALUE;
+    return 0;
+}
+
+/* A group may have ',' between its settings as well. */
+static int take_separator(struct lexer *lexer)
+{
+    if (lexer->want != WANT_NEXT || (*lexer->at == ';' && !in_group(lexer)))
+        return unexpected_mark(lexer);
+    lexer->want = in_group(lexer) ? WANT_NAME : WANT_VALUE;
     return 0;
 }
 
 static int open_bracket(struct lexer *lexer)
 {
-    if (lexer->before == '}' && *lexer->at == '{')
+    if (lexer->before == '}' && *lexer->at == '{' && lexer->want == WANT_NEXT)
         return error_set(lexer->error, 0, "a comma is missing between '}' and '{'");
+    if (!wants_value(lexer))
+        return unexpected_mark(lexer);
+    if (lexer->levels[lexer->depth].closing == ']')
+        return error_set(lexer->error, 0, "a list in [ ] holds no groups or lists: use ( )");
     if (lexer->depth == LEXER_DEPTH_MAX)
         return error_set(lexer->error, 0, "more than %d groups and lists within each other",
                          LEXER_DEPTH_MAX);
     static const char closing[] = {['('] = ')', ['['] = ']', ['{'] = '}'};
-    lexer->levels[++lexer->depth] =
-        (struct level){closing[(unsigned char)*lexer->at], lexer->line, 0};
+    char mark = *lexer->at;
+    lexer->levels[++lexer->depth] = (struct level){closing[(unsigned char)mark], lexer->line, 0};
+    lexer->want = mark == '{' ? WANT_NAME : WANT_FIRST;
     return 0;
 }
 
 static int close_bracket(struct lexer *lexer)
 {
-    if (lexer->before == ',' && *lexer->at != '}')
-        return error_set(lexer->error, 0, "a comma before '%c': no element follows it", *lexer->at);
+    const struct level *level = &lexer->levels[lexer->depth];
     if (lexer->depth == 0)
         return error_set(lexer->error, 0, "'%c' closes nothing that is open", *lexer->at);
-    const struct level *level = &lexer->levels[lexer->depth];
     if (*lexer->at != level->closing)
         return error_set(lexer->error, 0, "'%c' stands where '%c' would close what line %u opened",
                          *lexer->at, level->closing, level->line);
+    if (lexer->want == WANT_VALUE && !in_group(lexer))
+        return error_set(lexer->error, 0, "a comma before '%c': no element follows it", *lexer->at);
+    if (lexer->want == WANT_VALUE || lexer->want == WANT_EQUALS)
+        return unexpected_mark(lexer);
     lexer->depth--;
+    lexer->want = WANT_NEXT;
     return 0;
 }
 
 static int take_mark(struct lexer *lexer)
 {
-    char mark = *lexer->at;
-    int result = 0;
-    if (strchr("=:", mark) != NULL)
-        result = count_member(lexer);
-    else if (strchr("([{", mark) != NULL)
-        result = open_bracket(lexer);
-    else if (strchr(")]}", mark) != NULL)
-        result = close_bracket(lexer);
-    lexer->before = mark;
+    static const struct mark {
+        const char *marks;
+        int (*take)(struct lexer *lexer);
+    } marks[] = {
+        {"=:", take_equals}, {",;", take_separator}, {"([{", open_bracket}, {")]}", close_bracket}};
+    size_t i = 0;
+    while (strchr(marks[i].marks, *lexer->at) == NULL)
+        i++;
+    int result = marks[i].take(lexer);
+    lexer->before = *lexer->at;
     lexer->at++;
     return result;
 }
@@ -216,8 +300,11 @@ static int take_token(struct lexer *lexer)
 /* The end of the text: whatever is still open gets the blame, in its line. */
 static int finish(struct lexer *lexer)
 {
-    if (lexer->depth == 0)
+    if (lexer->depth == 0 && (lexer->want == WANT_NAME || lexer->want == WANT_NEXT))
         return 0;
+    lexer->line = lexer->line_before;
+    if (lexer->depth == 0)
+        return unexpected(lexer, "the end of the file", 19);
     const struct level *level = &lexer->levels[lexer->depth];
     lexer->line = level->line;
     return error_set(lexer->error, 0, "what is opened in this line has no end: '%c' is missing",
@@ -227,13 +314,18 @@ static int finish(struct lexer *lexer)
 int lexer_scan(struct memory *memory, const char *text, struct scalars *scalars, unsigned *line,
                struct error *error)
 {
-    struct lexer lexer = {
-        .memory = memory, .scalars = scalars, .at = text, .line = 1, .error = error};
+    struct lexer lexer = {.memory = memory,
+                          .scalars = scalars,
+                          .at = text,
+                          .line = 1,
+                          .want = WANT_NAME,
+                          .error = error};
     int result = 0;
     while (result == 0) {
         step_over(&lexer, strspn(lexer.at, " \t\r\n\f"));
         if (*lexer.at == '\0')
             break;
+        lexer.line_before = lexer.line;
         result = take_token(&lexer);
     }
     if (result == 0)

@@ -100,7 +100,6 @@ static void explain(const config_t *config, unsigned *line, struct error *error)
         {"duplicate setting name", "a setting of this name stands in the same group already"},
         {"mismatched element type in array",
          "the elements of a list in [ ] must all be of one type: use ( )"},
-        {"syntax error", "syntax error here or just before: is a ';', ',' or '=' missing?"},
     };
     const char *text = config_error_text(config);
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
