@@ -45,7 +45,7 @@ static void begin_drain(struct child *child, uint64_t duration)
     if (child->draining)
         return;
     child->draining = true;
-    uint64_t cut_at = clock_now() + duration;
+    uint64_t cut_at = duration ? clock_now() + duration : WORKER_NEVER_CUT;
     acceptor_stop(child->acceptor);
     for (unsigned i = 0; i < child->worker_count; i++)
         worker_drain(&child->workers[i], cut_at);

@@ -37,6 +37,8 @@ static void begin_drain(struct worker *worker, uint64_t cut_at)
 {
     uint64_t wait = cut_at > worker->loop.now ? cut_at - worker->loop.now : 1;
     worker->draining = true;
+    if (cut_at == WORKER_NEVER_CUT)
+        return;
     timer_start(&worker->drain, timers_fifo(&worker->loop.timers, wait, drain_over),
                 worker->loop.now);
 }

@@ -15,6 +15,9 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+/* For worker_drain: connections are left to end by themselves. */
+#define WORKER_NEVER_CUT UINT64_MAX
+
 /* What all workers of a child and its acceptor know. */
 struct pool_shared {
     const struct listener *listeners;

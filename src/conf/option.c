@@ -69,6 +69,7 @@ static const struct option pool_options[] = {
 static const struct option log_options[] = {
     {"target", CHOICE(targets), .standard = "syslog", FIELD(struct conf, log.target)},
     {"facility", CHOICE(facilities), .standard = "daemon", FIELD(struct conf, log.facility)},
+    {"socket", WORD(value_socket_wrong), .standard = "/dev/log", FIELD(struct conf, log.socket)},
     {"ident", WORD(value_ident_wrong), .standard = "tcpd", FIELD(struct conf, log.ident)},
     {"level", CHOICE(levels), .standard = "info", FIELD(struct conf, log.level)},
     {"access", .kind = &kind_switch, .standard = "true", FIELD(struct conf, log.access)},

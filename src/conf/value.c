@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #define LOWER  "abcdefghijklmnopqrstuvwxyz"
 #define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -88,6 +90,13 @@ const char *value_name_wrong(const char *text)
     if (consists_of(text, 32, LOWER DIGITS "_-"))
         return NULL;
     return "1 to 32 of the characters a-z 0-9 _ -";
+}
+
+const char *value_socket_wrong(const char *text)
+{
+    if (text[0] == '/' && strlen(text) < sizeof(((struct sockaddr_un *)NULL)->sun_path))
+        return NULL;
+    return "the absolute path of a socket, of at most 107 bytes";
 }
 
 const char *value_ident_wrong(const char *text)

@@ -22,11 +22,12 @@ const char *value_duration_print(uint64_t ns, char buffer[static DURATION_TEXT_M
 bool value_mode(const char *text, mode_t *mode);
 
 /*
- * What is wrong with a text as a service's name, as the name that stands
- * before log lines, of a network interface, of an inherited socket: the end of a
+ * What is wrong with a text as a service's name, as the path of the log's socket, as the
+ * name that stands before log lines, of a network interface, of an inherited socket: the end of a
  * sentence that begins with "expected", or NULL.
  */
 const char *value_name_wrong(const char *text);
+const char *value_socket_wrong(const char *text);
 const char *value_ident_wrong(const char *text);
 const char *value_interface_wrong(const char *text);
 const char *value_inherited_wrong(const char *text);

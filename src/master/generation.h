@@ -66,7 +66,8 @@ int generation_start(struct generation *generation, struct error *error);
  */
 void generation_reap(struct generation *generation);
 
-/* Tells every child to accept no more and to leave; at the latest after `duration` ns. */
+/* Tells every child to accept no more and to leave; at the latest after `duration` ns (0: when it
+ * has ended its work). */
 void generation_drain(struct generation *generation, uint64_t duration);
 
 /* Ends every child at once. */

@@ -109,9 +109,11 @@ static void stop(struct master *master)
     master->stopping = true;
     log_say(LOG_NOTICE, "stopping open=%u", scoreboard_held_by_all(master->generation.scoreboard));
     notify_stopping("Finishing what is open");
-    uint64_t wait = master->conf->drain + KILL_AFTER;
-    timer_start(&master->deadline, timers_fifo(&master->loop.timers, wait, deadline_over),
-                clock_now());
+    if (master->conf->drain)
+        timer_start(
+            &master->deadline,
+            timers_fifo(&master->loop.timers, master->conf->drain + KILL_AFTER, deadline_over),
+            clock_now());
     generation_drain(&master->generation, master->conf->drain);
     listeners_close(&master->listeners);
 }

@@ -50,6 +50,7 @@ static void expect_same(const struct conf *a, const struct conf *b)
     cr_expect_eq(memcmp(&a->pool, &b->pool, sizeof(a->pool)), 0);
     cr_expect_eq(a->log.target, b->log.target);
     cr_expect_eq(a->log.facility, b->log.facility);
+    cr_expect_str_eq(a->log.socket, b->log.socket);
     cr_expect_str_eq(a->log.ident, b->log.ident);
     cr_expect_eq(a->log.level, b->log.level);
     cr_expect_eq(a->log.access, b->log.access);
@@ -88,6 +89,7 @@ Test(conf_dump, everything_set)
     expect_round_trip(
         "pool = { processes = 3; threads = 2; queue = 77; };\n"
         "log = { target = \"stderr\"; facility = \"local3\"; ident = \"Tcpd.x-1\";\n"
+        "  socket = \"/run/a log\";\n"
         "  level = \"debug\"; access = false; };\n"
         "limits = { connections = 10000000; overload = \"reset\"; };\n"
         "timeouts = { idle = 0; write = \"1500ms\"; lifetime = \"8760h\"; linger = 90;\n"
