@@ -42,7 +42,7 @@ void editor_notice(struct editor *editor, const char *line);
 /* TSTP, CONT and WINCH: gives the terminal back and stops, takes it again, learns its size. */
 void editor_signalled(struct editor *editor, int signal);
 
-/* Gives the terminal back for good; what comes later is printed as it comes. */
+/* No line will be typed any more: what comes later is printed as it comes. */
 void editor_finish(struct editor *editor);
 
 /* Finishes, writes the history, and frees. */

@@ -328,10 +328,7 @@ const char *editor_read(struct editor *editor, size_t *length)
 
 void editor_finish(struct editor *editor)
 {
-    if (editor->finished)
-        return;
-    editor->finished = true;
-    el_set(editor->line, EL_PREP_TERM, 0);
+    editor->finished = true; /* libedit gave the terminal back when the last line was read */
 }
 
 void editor_close(struct editor *editor)

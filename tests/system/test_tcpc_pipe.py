@@ -131,10 +131,12 @@ class PipeTest(unittest.TestCase):
         received = threading.Event()
 
         def talk(sock):
-            sender = threading.Thread(target=lambda: (sock.sendall(BULK),
+            sock.sendall(BULK[:10000])  # so that the pipe is neither empty nor full
+            first = sock.recv(MIB)
+            sender = threading.Thread(target=lambda: (sock.sendall(BULK[10000:]),
                                                       sock.shutdown(socket.SHUT_WR)))
             sender.start()
-            got = read_all(sock)
+            got = first + read_all(sock)
             received.set()
             sender.join()
             return got
@@ -242,7 +244,9 @@ class PipeTest(unittest.TestCase):
         server = self.serve(lambda sock: (sock.sendall(b"bye"), sock.shutdown(socket.SHUT_WR),
                                           read_all(sock))[2])
         process = self.start(server)
+        begun = time.monotonic()
         self.assertEqual(process.stdout.read(), b"bye")
+        self.assertLess(time.monotonic() - begun, 10)
         self.assertEqual(process.wait(PATIENCE), 0)
         self.assertEqual(server.finish(), b"")
 
@@ -350,12 +354,20 @@ class PipeTest(unittest.TestCase):
             except TimeoutError:
                 release.wait(PATIENCE)
 
+        def full_and_reset(sock):
+            sock.settimeout(0.2)
+            try:
+                while True:
+                    sock.send(BULK)
+            except TimeoutError:
+                reset(sock)
+
         def half_closed(sock):
             read_all(sock)
             release.wait(PATIENCE)
-        processes = [self.start(self.serve(full)),
+        processes = [self.start(self.serve(full)), self.start(self.serve(full_and_reset)),
                      self.start(self.serve(half_closed), stdin=subprocess.DEVNULL)]
-        time.sleep(1)  # both have come to rest: the second that follows is what is measured
+        time.sleep(1)  # all have come to rest: the second that follows is what is measured
         before = [ticks(process) for process in processes]
         time.sleep(1)
         after = [ticks(process) for process in processes]

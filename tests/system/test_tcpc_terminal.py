@@ -341,6 +341,9 @@ class EditorTest(HomeTest):
         session.peer.sendall(b"x\n")
         session.wait_screen("first byte: from the peer")
         session.wait(lambda: session.screen().endswith("\nx\nhalf a li"), "the line at the end")
+        rows = session.screen().split("\n")
+        self.assertEqual([row for row in rows if "half" in row], ["half a li"])
+        self.assertRegex([row for row in rows if "first byte" in row][0], "^tcpc: ")
 
     def test_stopped_and_continued_it_goes_on_with_the_line(self):
         session = Session(self)
