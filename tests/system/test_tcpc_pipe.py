@@ -329,13 +329,15 @@ class PipeTest(unittest.TestCase):
         self.assertIn(b"cannot write standard output: No space left", process.stderr.read())
 
     def test_a_signal_ends_it_and_is_passed_on(self):
-        server = self.serve(read_all)
+        talking = threading.Event()
+        server = self.serve(lambda sock: (sock.recv(1), talking.set(), read_all(sock))[2])
         process = self.start(server, "-v")
-        while b"connected" not in process.stderr.readline():
-            pass
+        process.stdin.write(b"x")
+        process.stdin.flush()
+        self.assertTrue(talking.wait(PATIENCE))
         process.terminate()
         self.assertEqual(process.wait(PATIENCE), -15)
-        self.assertIn(b"closed: sent 0", process.stderr.read())
+        self.assertIn(b"closed: sent 1", process.stderr.read())
         self.assertEqual(server.finish(), b"")
 
     def test_it_uses_no_processor_while_nothing_happens(self):
