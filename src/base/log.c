@@ -19,12 +19,23 @@
 #include <unistd.h>
 
 #define RECONNECT_AFTER (1 * CLOCK_S)
-#define KEEP_FOR        (5 * CLOCK_S)  /* lines wait this long for a log that has gone away */
+#define KEEP_FOR        (5 * CLOCK_S) /* lines wait this long for a log that has gone away */
+#define LINE_SIZE       (sizeof((struct log_line *)NULL)->text + 128) /* with what stands around it */
 #define GATHER_FOR      (2 * CLOCK_MS) /* a busy process wakes its logger this seldom */
+
+/* What stands before the text is the same for all lines of a level in a second: it is kept. */
+struct prefix {
+    uint32_t time;
+    int level;
+    pid_t pid;
+    size_t length;
+    char text[96];
+};
 
 /* The process's log.  What is not atomic belongs to whoever sends. */
 static struct {
     bool open;
+    pid_t pid;
     struct log_settings settings;
     struct ring ring;
     bool threaded;
@@ -35,7 +46,8 @@ static struct {
     uint64_t lost_at;  /* since when there is none; 0 while there is one */
     const char *batch; /* what is being sent: entries from sent to size */
     size_t sent, size;
-    bool syslog_sent;    /* of the entry at `sent`, with tee: only stderr is left */
+    bool syslog_sent; /* of the entry at `sent`, with tee: only stderr is left */
+    struct prefix stderr_prefix, syslog_prefix;
     uint64_t give_up_at; /* in log_close: 0 before */
 } log_ = {.fd = -1,
           .settings = {.target = LOG_TARGET_STDERR, .level = LOG_NOTICE, .ident = "tcpd"}};
@@ -96,15 +108,60 @@ static bool writable(int fd)
     return poll(&poll_fd, 1, 0) == 1;
 }
 
+/* Formatting. */
+
+static bool fits(const struct prefix *prefix, const struct ring_entry *entry)
+{
+    return prefix->length && prefix->time == entry->time && prefix->level == entry->level &&
+           prefix->pid == log_.pid;
+}
+
+static size_t join(char *line, const struct prefix *prefix, const struct ring_entry *entry)
+{
+    memcpy(line, prefix->text, prefix->length);
+    memcpy(line + prefix->length, entry->text, entry->length);
+    return prefix->length + entry->length;
+}
+
+/* For people: "tcpd[7] notice: text". */
+static size_t format_stderr(const struct ring_entry *entry, char line[static LINE_SIZE])
+{
+    struct prefix *prefix = &log_.stderr_prefix;
+    if (!fits(prefix, entry)) {
+        *prefix = (struct prefix){.time = entry->time, .level = entry->level, .pid = log_.pid};
+        prefix->length =
+            (size_t)snprintf(prefix->text, sizeof prefix->text, "%s[%d] %s: ", log_.settings.ident,
+                             log_.pid, level_names[entry->level]);
+    }
+    size_t length = join(line, prefix, entry);
+    line[length] = '\n';
+    return length + 1;
+}
+
+/* The datagram that syslog(3) writes: "<27>Nov 22 07:00:00 tcpd[7]: text". */
+static size_t format_syslog(const struct ring_entry *entry, char line[static LINE_SIZE])
+{
+    struct prefix *prefix = &log_.syslog_prefix;
+    if (!fits(prefix, entry)) {
+        char stamp[32];
+        struct tm tm;
+        time_t at = entry->time;
+        strftime(stamp, sizeof stamp, "%b %e %T", localtime_r(&at, &tm));
+        *prefix = (struct prefix){.time = entry->time, .level = entry->level, .pid = log_.pid};
+        prefix->length = (size_t)snprintf(prefix->text, sizeof prefix->text,
+                                          "<%d>%s %s[%d]: ", log_.settings.facility | entry->level,
+                                          stamp, log_.settings.ident, log_.pid);
+    }
+    return join(line, prefix, entry);
+}
+
 /* A line that stderr does not take at once stays; one that it can never take is let go. */
 static bool send_stderr(const struct ring_entry *entry)
 {
-    char line[1200];
+    char line[LINE_SIZE];
     if (!writable(STDERR_FILENO))
         return false;
-    int length = snprintf(line, sizeof line, "%s[%d] %s: %.*s\n", log_.settings.ident, getpid(),
-                          level_names[entry->level], entry->length, entry->text);
-    return write(STDERR_FILENO, line, (size_t)length) >= 0 || errno != EAGAIN;
+    return write(STDERR_FILENO, line, format_stderr(entry, line)) >= 0 || errno != EAGAIN;
 }
 
 static void connect_syslog(uint64_t now)
@@ -131,17 +188,6 @@ static void disconnect_syslog(void)
     log_.fd = -1;
 }
 
-/* The datagram that syslog(3) writes: "<27>Nov 22 07:00:00 tcpd[7]: text". */
-static int format_syslog(const struct ring_entry *entry, char *line, size_t size)
-{
-    char stamp[32];
-    struct tm tm;
-    time_t at = entry->time;
-    strftime(stamp, sizeof stamp, "%b %e %T", localtime_r(&at, &tm));
-    return snprintf(line, size, "<%d>%s %s[%d]: %.*s", log_.settings.facility | entry->level, stamp,
-                    log_.settings.ident, getpid(), entry->length, entry->text);
-}
-
 /* Without a log to send to: after a while lines are dropped, so that nobody waits for it in vain.
  */
 static bool drop_if_lost(uint64_t now)
@@ -156,15 +202,14 @@ static bool drop_if_lost(uint64_t now)
 
 static bool send_syslog(const struct ring_entry *entry)
 {
-    char line[1200];
+    char line[LINE_SIZE];
     uint64_t now = log_.fd < 0 ? clock_now() : 0;
     if (log_.fd < 0)
         connect_syslog(now);
     if (log_.fd < 0)
         return drop_if_lost(now);
     log_.lost_at = 0;
-    int length = format_syslog(entry, line, sizeof line);
-    if (send(log_.fd, line, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+    if (send(log_.fd, line, format_syslog(entry, line), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
         return true;
     if (errno == EAGAIN || errno == ENOBUFS || errno == EINTR)
         return false;
@@ -262,7 +307,9 @@ int log_open(const struct log_settings *settings, struct error *error)
             return error_set(error, failed, "cannot make room for the log");
     }
     log_.open = true;
+    log_.pid = getpid();
     log_.settings = *settings;
+    log_.stderr_prefix = log_.syslog_prefix = (struct prefix){0};
     disconnect_syslog();
     log_.retry_at = 0;
     return 0;
@@ -272,6 +319,7 @@ void log_forked(void)
 {
     if (!log_.open)
         return;
+    log_.pid = getpid();
     disconnect_syslog();
     ring_fini(&log_.ring);
     log_.open = ring_init(&log_.ring) == 0;

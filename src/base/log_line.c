@@ -6,15 +6,16 @@
 
 #define VALUE_MAX 256
 
-/* The class of each byte: 0 must be escaped, 1 may stand in quotes, 2 may stand as it is. */
-static int byte_class(unsigned char byte)
+/* The bytes of a value that needs no quotes. */
+static const bool is_plain_byte[256] = {
+    ['%'] = true,         ['+' ... ':'] = true, /* + , - . / digits : */
+    ['@' ... '['] = true,                       /* @ letters [ */
+    [']'] = true,         ['_'] = true,         ['a' ... 'z'] = true,
+};
+
+static bool must_be_escaped(unsigned char byte)
 {
-    if (byte < 0x20 || byte > 0x7e || byte == '"' || byte == '\\')
-        return 0;
-    if ((byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
-        (byte >= 'a' && byte <= 'z'))
-        return 2;
-    return strchr("._:/@%+,-[]", byte) ? 2 : 1;
+    return byte < 0x20 || byte > 0x7e || byte == '"' || byte == '\\';
 }
 
 static void put(struct log_line *line, const char *bytes, size_t length)
@@ -43,7 +44,7 @@ static void put_key(struct log_line *line, const char *key)
 static bool is_plain(const unsigned char *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++)
-        if (byte_class(bytes[i]) != 2)
+        if (!is_plain_byte[bytes[i]])
             return false;
     return length > 0;
 }
@@ -66,7 +67,7 @@ void log_add_bytes(struct log_line *line, const char *key, const void *value, si
     }
     put(line, "\"", 1);
     for (size_t i = 0; i < length; i++)
-        if (byte_class(bytes[i]) == 0)
+        if (must_be_escaped(bytes[i]))
             put_escaped(line, bytes[i]);
         else
             put(line, (const char *)bytes + i, 1);

@@ -97,8 +97,18 @@ static void wait_for_room(struct door *door)
         open_door(door);
 }
 
-static void open_all(struct acceptor *acceptor)
+static bool all_are_open(const struct acceptor *acceptor)
 {
+    for (unsigned i = 0; i < acceptor->setup.listener_count; i++)
+        if (!acceptor->doors[i].open)
+            return false;
+    return true;
+}
+
+static void open_where_there_is_room(struct acceptor *acceptor)
+{
+    if (all_are_open(acceptor))
+        return;
     scoreboard_wait_for_room(acceptor->setup.shared->scoreboard);
     for (unsigned i = 0; i < acceptor->setup.listener_count; i++)
         if (has_room(&acceptor->doors[i]))
@@ -108,13 +118,13 @@ static void open_all(struct acceptor *acceptor)
 static void room_again(struct watch *watch, uint32_t events)
 {
     (void)events;
-    open_all((struct acceptor *)((char *)watch - offsetof(struct acceptor, room)));
+    open_where_there_is_room((struct acceptor *)((char *)watch - offsetof(struct acceptor, room)));
 }
 
 static void retry_due(struct timer *timer, uint64_t now)
 {
     (void)now;
-    open_all((struct acceptor *)((char *)timer - offsetof(struct acceptor, retry)));
+    open_where_there_is_room((struct acceptor *)((char *)timer - offsetof(struct acceptor, retry)));
 }
 
 /* Rejecting. */
@@ -326,14 +336,14 @@ struct acceptor *acceptor_new(const struct acceptor_setup *setup, struct loop *l
     *acceptor = (struct acceptor){.setup = *setup, .loop = loop, .doors = doors};
     acceptor->counters = scoreboard_slot(shared->scoreboard, shared->child, setup->worker_count);
     acceptor->room = (struct watch){room_again, shared->scoreboard->room, EPOLLIN | EPOLLET};
-    for (unsigned i = 0; i < setup->listener_count; i++)
+    for (unsigned i = 0; i < setup->listener_count; i++) {
         doors[i] = (struct door){.watch = {door_ready, shared->listeners[i].fd, 0},
                                  .acceptor = acceptor,
                                  .listener = &shared->listeners[i]};
-    if (loop_add(loop, &acceptor->room) == 0) {
-        open_all(acceptor);
-        return acceptor;
+        open_door(&doors[i]);
     }
+    if (loop_add(loop, &acceptor->room) == 0)
+        return acceptor;
     error_set(error, errno, "cannot watch for room");
     acceptor_free(acceptor);
     return NULL;

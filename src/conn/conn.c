@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "conn/state.h"
+#include "io/sock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,11 +15,6 @@ static void settle(struct conn *conn);
 static const struct service_ops *ops_of(const struct conn *conn)
 {
     return conn->listener->service->ops;
-}
-
-static struct clocks *clocks_of(const struct conn *conn)
-{
-    return &conn->set->clocks[conn->listener->service->index];
 }
 
 /* Opening. */
@@ -49,6 +45,8 @@ void conn_open(struct conn_set *set, const struct listener *listener,
     conn->watch = (struct watch){conn_ready, handover->fd, conn_first_events(service)};
     conn->set = set;
     conn->listener = listener;
+    conn->clocks = &set->clocks[service->index];
+    conn->counters = &set->counters[service->index];
     conn->accepted = handover->accepted < set->loop->now ? handover->accepted : set->loop->now;
     conn->peer = handover->peer;
     if (loop_adopt(set->loop, &conn->watch)) {
@@ -57,7 +55,7 @@ void conn_open(struct conn_set *set, const struct listener *listener,
         return;
     }
     set->open++;
-    timer_start(&conn->lifetime, clocks_of(conn)->lifetime, conn->accepted);
+    timer_start(&conn->lifetime, conn->clocks->lifetime, conn->accepted);
     if (service->ops->open)
         service->ops->open(conn);
     settle(conn);
@@ -97,7 +95,7 @@ static void close_now(struct conn *conn)
     loop_forget(conn->set->loop, &conn->watch);
     if (ops_of(conn)->close)
         ops_of(conn)->close(conn);
-    counter_add(&conn_counters(conn)->closed[conn->reason], 1);
+    counter_add(&conn->counters->closed[conn->reason], 1);
     if (conn->set->access_log)
         conn_log_closed(conn);
     buffer_free(&conn->input);
@@ -109,7 +107,7 @@ static void close_now(struct conn *conn)
 /* Everything is sent that will be: FIN, unless the peer's has come and close(2) sends ours. */
 static void say_fin(struct conn *conn)
 {
-    if (conn->peer_finished || !clocks_of(conn)->linger) {
+    if (conn->peer_finished || !conn->clocks->linger) {
         close_now(conn);
         return;
     }
@@ -136,13 +134,21 @@ static bool is_writing(const struct conn *conn)
  */
 static struct fifo *current_clock(const struct conn *conn)
 {
-    const struct clocks *clocks = clocks_of(conn);
+    const struct clocks *clocks = conn->clocks;
     bool at_leisure = conn->reason == CLOSE_EOF || conn->reason == CLOSE_DONE;
     if (conn->phase == CONN_OPEN)
         return conn->output && clocks->write ? clocks->write : clocks->idle;
     if (conn->phase == CONN_FINISHING && (at_leisure || !clocks->linger) && clocks->write)
         return clocks->write;
     return clocks->linger;
+}
+
+/* The usual case, in which nothing follows: the peer has taken everything, and more is awaited. */
+static bool is_steady(const struct conn *conn)
+{
+    return conn->phase == CONN_OPEN && !conn->broken && !conn->output && !conn->peer_finished &&
+           conn->watch.events == EPOLLIN && conn->activity.fifo == conn->clocks->idle &&
+           buffer_length(conn->input) < CONN_INPUT_MAX;
 }
 
 static void settle(struct conn *conn)
@@ -220,15 +226,15 @@ static void received(struct conn *conn, const char *bytes, size_t length)
     if (conn->phase != CONN_OPEN)
         return; /* thrown away */
     conn->received += length;
-    counter_add(&conn_counters(conn)->received, length);
-    if (conn->activity.fifo == clocks_of(conn)->idle)
+    counter_add(&conn->counters->received, length);
+    if (conn->activity.fifo == conn->clocks->idle)
         timer_touch(&conn->activity, conn_now(conn));
     give(conn, bytes, length);
 }
 
 static void readable(struct conn *conn)
 {
-    ssize_t length = recv(conn->watch.fd, conn->set->scratch, CONN_SCRATCH, 0);
+    ssize_t length = sock_recv(conn->watch.fd, conn->set->scratch, CONN_SCRATCH);
     if (length > 0) {
         received(conn, conn->set->scratch, (size_t)length);
     } else if (length == 0) {
@@ -243,15 +249,15 @@ static void readable(struct conn *conn)
 
 static size_t send_now(struct conn *conn, const void *bytes, size_t length)
 {
-    ssize_t taken = send(conn->watch.fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t taken = sock_send(conn->watch.fd, bytes, length);
     if (taken < 0) {
         if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
             fail(conn, CLOSE_RESET);
         return 0;
     }
     conn->sent += (size_t)taken;
-    counter_add(&conn_counters(conn)->sent, (size_t)taken);
-    if (conn->activity.fifo && conn->activity.fifo != clocks_of(conn)->linger)
+    counter_add(&conn->counters->sent, (size_t)taken);
+    if (conn->activity.fifo && conn->activity.fifo != conn->clocks->linger)
         timer_touch(&conn->activity, conn_now(conn));
     return (size_t)taken;
 }
@@ -302,7 +308,8 @@ void conn_ready(struct watch *watch, uint32_t events)
         else if (events & (EPOLLERR | EPOLLHUP))
             fail(conn, CLOSE_RESET); /* told without being asked: both directions are dead */
     }
-    settle(conn);
+    if (!is_steady(conn))
+        settle(conn);
 }
 
 void conn_resume(struct conn *conn)

@@ -19,7 +19,9 @@ struct conn {
     struct watch watch;
     struct conn_set *set;
     const struct listener *listener;
-    struct timer activity; /* idle, write or linger, as the phase has it */
+    const struct clocks *clocks; /* of its service */
+    struct counters *counters;   /* of its service, in its worker's slot */
+    struct timer activity;       /* idle, write or linger, as the phase has it */
     struct timer lifetime;
     struct buffer *input;  /* what the service has not used yet */
     struct buffer *output; /* what the peer has not taken yet */
@@ -34,12 +36,6 @@ struct conn {
     bool broken;        /* sending failed: to be closed when the callback has returned */
     _Alignas(max_align_t) char state[]; /* of the service */
 };
-
-/* The counters of the connection's service, in its worker's slot. */
-static inline struct counters *conn_counters(const struct conn *conn)
-{
-    return &conn->set->counters[conn->listener->service->index];
-}
 
 /* The loop's callback for a connection: what tells one from the other watches. */
 void conn_ready(struct watch *watch, uint32_t events);
