@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BATCH        64               /* connections accepted from one listener in a turn */
+#define BURST_MAX    64               /* connections accepted from one listener in a turn */
+#define FULL_BURSTS  16               /* in a row, and the burst doubles */
 #define RETRY_AFTER  (100 * CLOCK_MS) /* after the system ran out of something */
 #define KICK_AFTER   (100 * CLOCK_MS) /* a queue of silent peers is taken at the latest then */
 #define REPORT_EVERY CLOCK_S
@@ -21,7 +22,9 @@ struct door {
     struct watch watch;
     struct acceptor *acceptor;
     const struct listener *listener;
-    bool open; /* in the poll set */
+    bool open;      /* in the poll set */
+    unsigned burst; /* how many are accepted in a turn: see door_ready */
+    unsigned full;  /* bursts in a row that were full */
 };
 
 struct acceptor {
@@ -308,13 +311,31 @@ static enum outcome next_one(struct door *door)
     return limits->overload == OVERLOAD_RESET ? reject_one(door) : NO_ROOM;
 }
 
+static void adapt_burst(struct door *door, unsigned accepted, enum outcome outcome)
+{
+    if (outcome == NOBODY_THERE) {
+        door->burst = accepted > 0 ? accepted : 1;
+        door->full = 0;
+    } else if (outcome == GOES_ON && ++door->full == FULL_BURSTS) {
+        door->burst = door->burst * 2 < BURST_MAX ? door->burst * 2 : BURST_MAX;
+        door->full = 0;
+    }
+}
+
+/*
+ * To find out that nobody is there any more costs a system call, which is
+ * wasted where connections come one by one: a burst is as long as the last
+ * ones were, and tries for more only now and then.
+ */
 static void door_ready(struct watch *watch, uint32_t events)
 {
     struct door *door = (struct door *)watch;
     enum outcome outcome = GOES_ON;
+    unsigned accepted = 0;
     (void)events;
-    for (int i = 0; i < BATCH && outcome == GOES_ON; i++)
-        outcome = next_one(door);
+    while (accepted < door->burst && (outcome = next_one(door)) == GOES_ON)
+        accepted++;
+    adapt_burst(door, accepted, outcome);
     if (outcome == NO_ROOM)
         wait_for_room(door);
 }
@@ -339,7 +360,8 @@ struct acceptor *acceptor_new(const struct acceptor_setup *setup, struct loop *l
     for (unsigned i = 0; i < setup->listener_count; i++) {
         doors[i] = (struct door){.watch = {door_ready, shared->listeners[i].fd, 0},
                                  .acceptor = acceptor,
-                                 .listener = &shared->listeners[i]};
+                                 .listener = &shared->listeners[i],
+                                 .burst = 1};
         open_door(&doors[i]);
     }
     if (loop_add(loop, &acceptor->room) == 0)
