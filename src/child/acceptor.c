@@ -118,10 +118,14 @@ static void open_where_there_is_room(struct acceptor *acceptor)
             open_door(&acceptor->doors[i]);
 }
 
+/* A place that is given back is no descriptor: after running out, only the timer opens. */
 static void room_again(struct watch *watch, uint32_t events)
 {
+    struct acceptor *acceptor =
+        (struct acceptor *)((char *)watch - offsetof(struct acceptor, room));
     (void)events;
-    open_where_there_is_room((struct acceptor *)((char *)watch - offsetof(struct acceptor, room)));
+    if (!acceptor->retry.fifo)
+        open_where_there_is_room(acceptor);
 }
 
 static void retry_due(struct timer *timer, uint64_t now)
@@ -166,7 +170,7 @@ static void log_rejected(struct acceptor *acceptor, const struct door *door,
 
 /* Accepting. */
 
-enum outcome { GOES_ON, NOBODY_THERE, NO_ROOM };
+enum outcome { GOES_ON, NOBODY_THERE, NO_ROOM, RAN_OUT };
 
 /* A peer that gave up, and what the network did to it, is no fault of the listener's (accept(2)).
  */
@@ -181,8 +185,7 @@ static bool is_passing(int errnum)
     return false;
 }
 
-/* Out of descriptors or memory: all doors are closed until a connection ends or some time has
- * passed. */
+/* Out of descriptors or memory: all doors are closed until some time has passed. */
 static enum outcome ran_out(struct acceptor *acceptor, int errnum)
 {
     uint64_t now = acceptor->loop->now;
@@ -191,10 +194,9 @@ static enum outcome ran_out(struct acceptor *acceptor, int errnum)
         acceptor->complained = now;
     }
     close_all(acceptor);
-    scoreboard_wait_for_room(acceptor->setup.shared->scoreboard);
     timer_start(&acceptor->retry, timers_fifo(&acceptor->loop->timers, RETRY_AFTER, retry_due),
                 now);
-    return NO_ROOM;
+    return RAN_OUT;
 }
 
 static int accept_one(struct door *door, struct addr *peer)
