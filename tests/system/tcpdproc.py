@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -91,18 +92,26 @@ class Syslog:
         except (OSError, subprocess.CalledProcessError):
             test.skipTest("a /dev of its own takes unshare(1) and the right to mount")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        test.addCleanup(self.socket.close)
+        test.addCleanup(self._close)
         self.socket.bind(path)
         os.chmod(path, 0o666)
-        self.received = ""
+        self.received = []
+        threading.Thread(target=self._receive, daemon=True).start()
 
-    def read(self):
+    def _receive(self):
+        """The kernel keeps a few datagrams only: they are taken as they come."""
         while True:
             try:
-                datagram = self.socket.recv(4096, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return self.received
-            self.received += datagram.decode("utf-8", "backslashreplace") + "\n"
+                self.received.append(self.socket.recv(4096))
+            except OSError:
+                return
+
+    def _close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+    def read(self):
+        return b"\n".join([*self.received, b""]).decode("utf-8", "backslashreplace")
 
 
 # --- Processes ---
