@@ -164,9 +164,12 @@ def _switches(pids):
     """How often each thread has gone to sleep: one that does nothing has nothing to add."""
     found = []
     for pid in pids:
-        for thread in threads(pid):
-            with open(f"/proc/{pid}/task/{thread}/status", encoding="ascii") as file:
-                found.append(re.findall(r"ctxt_switches:\s*(\d+)", file.read()))
+        try:
+            for thread in threads(pid):
+                with open(f"/proc/{pid}/task/{thread}/status", encoding="ascii") as file:
+                    found.append(re.findall(r"ctxt_switches:\s*(\d+)", file.read()))
+        except (FileNotFoundError, ProcessLookupError):
+            found.append(None)  # it has ended
     return found
 
 

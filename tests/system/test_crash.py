@@ -142,17 +142,20 @@ class Crash(tcpdtest.TestCase):
         """The places under a limit that a dead child held are free again."""
         daemon = self.tcpd(tcpdtest.service("echo", limits={"connections": 3}),
                            pool={"processes": 2})
+        holder, other = daemon.children()
+        os.kill(other, signal.SIGSTOP)
         held = [daemon.connect("echo") for _ in range(3)]
         for client in held:
             client.sendall(b"x")
             client.expect(b"x")
+        os.kill(other, signal.SIGCONT)
         waiting = daemon.connect("echo")
         waiting.sendall(b"y")
-        children = daemon.children()
-        for child in children:
-            kill_child(daemon, child)
+        tcpdproc.wait_quiet([holder, other])
+        self.assertFalse(waiting.has_input(0.001))
+        kill_child(daemon, holder)
         waiting.expect(b"y")
-        wait_children(daemon, 2, without=children)
+        wait_children(daemon, 2, without=[holder])
         account = tcpdproc.end(daemon)
         self.assertEqual((account["accepted"], account["closed"], account["active"]), (4, 1, 0))
 
