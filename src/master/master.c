@@ -314,14 +314,17 @@ static int open_log(struct master *master, struct error *error)
 static int prepare(struct master *master, struct error *error)
 {
     const struct master_options *options = master->options;
-    master->log_is_on_stderr = options->foreground;
+    master->log_is_on_stderr = true;
     if (options->pid_file) {
         master->pid_file = daemon_lock_pid_file(options->pid_file, error);
         if (master->pid_file < 0)
             return -1;
     }
-    if (!options->foreground && daemon_detach(master->conf->log.target == LOG_TARGET_STDERR, error))
-        return -1;
+    if (!options->foreground) {
+        master->log_is_on_stderr = master->conf->log.target == LOG_TARGET_STDERR;
+        if (daemon_detach(master->log_is_on_stderr, error))
+            return -1;
+    }
     if (options->pid_file && daemon_write_pid_file(master->pid_file, options->pid_file, error))
         return -1;
     title_set("tcpd: master");
