@@ -15,7 +15,7 @@
 
 #define YOUNG          (5 * CLOCK_S) /* a death before that age is an early one */
 #define BACK_OFF       (100 * CLOCK_MS)
-#define BACK_OFF_STEPS 6 /* it doubles that often: 100 ms to 6.4 s */
+#define BACK_OFF_STEPS 6 /* it doubles until then: 100 ms to 3.2 s */
 
 static void fork_child(struct child_slot *child);
 
@@ -171,7 +171,7 @@ static void channel_ready(struct watch *watch, uint32_t events)
     if (length != sizeof message || message.order != CHILD_READY)
         return;
     child->state = CHILD_SERVING;
-    if (!generation->was_ready && all_are(generation, CHILD_SERVING)) {
+    if (!generation->was_ready && !generation->draining && all_are(generation, CHILD_SERVING)) {
         generation->was_ready = true;
         generation->ready(generation);
     }
