@@ -130,14 +130,16 @@ static bool is_writing(const struct conn *conn)
     return conn->output || (conn->phase == CONN_OPEN && ops_of(conn)->room);
 }
 
-/* The time-out that holds now.  While output waits, the write time-out takes the idle one's place.
+/*
+ * The time-out that holds now.  While output waits, the write time-out takes the idle one's place;
+ * so it does for a service that always has more to say, though the kernel may hold all it said.
  */
 static struct fifo *current_clock(const struct conn *conn)
 {
     const struct clocks *clocks = conn->clocks;
     bool at_leisure = conn->reason == CLOSE_EOF || conn->reason == CLOSE_DONE;
     if (conn->phase == CONN_OPEN)
-        return conn->output && clocks->write ? clocks->write : clocks->idle;
+        return is_writing(conn) && clocks->write ? clocks->write : clocks->idle;
     if (conn->phase == CONN_FINISHING && (at_leisure || !clocks->linger) && clocks->write)
         return clocks->write;
     return clocks->linger;
