@@ -17,11 +17,12 @@ is told to stop, has to leave with status 0, and its last line has to account fo
 
 Nothing here sleeps for a fixed time to let something happen: every wait is for a condition, and
 ends in a failure after a while.  TCPD_TEST_SLOW multiplies that while, for a daemon that runs under
-valgrind or a sanitizer.
+valgrind; for one built with a sanitizer it is 3 when it is not set.
 """
 
 import ctypes
 import faulthandler
+import fcntl
 import os
 import re
 import shutil
@@ -31,12 +32,29 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
+import threading
 import time
 import unittest
 
-SLOW = float(os.environ.get("TCPD_TEST_SLOW", "1"))
-WAIT = 10 * SLOW  # seconds until what must happen has failed to happen
 TCPD = os.environ.get("TCPD", "./tcpd")
+
+
+def is_sanitized(program):
+    """Whether the program was built with a sanitizer."""
+    try:
+        with open(program, "rb") as file:
+            code = file.read()
+    except OSError:
+        return False
+    return b"__asan_init" in code or b"__tsan_init" in code
+
+
+SLOW = float(os.environ.get("TCPD_TEST_SLOW") or (3 if is_sanitized(TCPD) else 1))
+WAIT = 10 * SLOW  # seconds until what must happen has failed to happen
+
+# For tests of how much memory or CPU time the daemon takes: valgrind and the sanitizers take more.
+measures = unittest.skipIf(SLOW > 1, "what is measured would not be the daemon's own")
 
 
 def poll_until(condition, timeout=WAIT, what="the condition"):
@@ -49,6 +67,18 @@ def poll_until(condition, timeout=WAIT, what="the condition"):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout:g} s in vain for {what}")
         time.sleep(0.005)
+
+
+def wait_still(value, quiet=0.3, timeout=WAIT):
+    """Calls value() until it has given the same for `quiet` seconds, and returns that."""
+    last = [value(), time.monotonic()]
+    def is_still():
+        now = value()
+        if now != last[0]:
+            last[:] = now, time.monotonic()
+        return time.monotonic() - last[1] >= quiet * SLOW
+    poll_until(is_still, timeout, "a value that stays the same")
+    return last[0]
 
 
 # --- Configurations ---
@@ -90,6 +120,8 @@ def fields(line):
 
 
 # --- Clients ---
+
+TCPI_DATA_SEGS_IN = 152  # where it stands in struct tcp_info
 
 
 class Client(socket.socket):
@@ -143,6 +175,15 @@ class Client(socket.socket):
             return
         raise AssertionError("expected a reset, got an orderly end")
 
+    def unread(self):
+        """How many bytes have arrived and wait to be read."""
+        return struct.unpack("i", fcntl.ioctl(self, termios.FIONREAD, bytes(4)))[0]
+
+    def segments(self):
+        """How many segments with data have arrived (tcpi_data_segs_in, see tcp(7))."""
+        info = self.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+        return struct.unpack_from("I", info, TCPI_DATA_SEGS_IN)[0]
+
     def has_input(self, within):
         """Whether something, be it the end, can be read before `within` seconds have passed."""
         self.settimeout(within)
@@ -162,6 +203,33 @@ class Client(socket.socket):
         """Closes with RST."""
         self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
+
+
+class Sender(threading.Thread):
+    """Sends bytes from a thread of its own, and FIN behind them if `finish`."""
+
+    def __init__(self, client, data, finish=False):
+        super().__init__(daemon=True)
+        self.client, self.data, self.finish = client, memoryview(data), finish
+        self.sent = 0
+        self.error = None
+        self.start()
+
+    def run(self):
+        try:
+            while self.sent < len(self.data):
+                self.sent += self.client.send(self.data[self.sent:self.sent + (1 << 16)])
+            if self.finish:
+                self.client.finish()
+        except OSError as error:
+            self.error = error
+
+    def join(self, timeout=WAIT):
+        """Waits until all is sent."""
+        super().join(timeout)
+        if self.is_alive() or self.error:
+            raise AssertionError(f"only {self.sent} of {len(self.data)} bytes could be sent: "
+                                 f"{self.error or 'the rest still waits'}")
 
 
 def name_of(sock):
