@@ -90,7 +90,8 @@ def service(name, kind=None, listen="127.0.0.1:0", **settings):
 
 
 def render(value):
-    """A value in the syntax of libconfig: a dict is a group, a list an array, a tuple a list."""
+    """A value as it is written in a configuration: a dict is a group, a list an array, a tuple a
+    list, and a float a number of seconds."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -101,7 +102,7 @@ def render(value):
         return "[ " + ", ".join(map(render, value)) + " ]"
     if isinstance(value, tuple):
         return "( " + ", ".join(map(render, value)) + " )"
-    return str(value)
+    return f'"{value * 1000:.0f}ms"' if isinstance(value, float) else str(value)
 
 
 def configuration(services, settings):
