@@ -20,8 +20,9 @@
 
 #define RECONNECT_AFTER (1 * CLOCK_S)
 #define KEEP_FOR        (5 * CLOCK_S) /* lines wait this long for a log that has gone away */
-#define LINE_SIZE       (sizeof((struct log_line *)NULL)->text + 128) /* with what stands around it */
-#define GATHER_FOR      (2 * CLOCK_MS) /* a busy process wakes its logger this seldom */
+/* A line with what stands around it. */
+#define LINE_SIZE  (sizeof((struct log_line *)NULL)->text + 128)
+#define GATHER_FOR (2 * CLOCK_MS) /* a busy process wakes its logger this seldom */
 
 /* What stands before the text is the same for all lines of a level in a second: it is kept. */
 struct prefix {

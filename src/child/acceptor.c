@@ -3,28 +3,32 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "child/rejects.h"
 #include "io/sock.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define BURST_MAX    64               /* connections accepted from one listener in a turn */
-#define FULL_BURSTS  16               /* in a row, and the burst doubles */
-#define RETRY_AFTER  (100 * CLOCK_MS) /* after the system ran out of something */
-#define KICK_AFTER   (100 * CLOCK_MS) /* a queue of silent peers is taken at the latest then */
-#define REPORT_EVERY CLOCK_S
-#define REPORTS      5 /* rejections logged in that time */
+#define BURST_MAX      64               /* connections accepted from one listener in a turn */
+#define FULL_BURSTS    16               /* in a row, and the burst doubles */
+#define RETRY_AFTER    (100 * CLOCK_MS) /* after the system ran out of something */
+#define KICK_AFTER     (100 * CLOCK_MS) /* a queue of silent peers is taken at the latest then */
+#define LAST_CALL      CLOCK_S          /* at a stop: who is queued gets in for that long */
+#define COMPLAIN_EVERY CLOCK_S
 
 /* One listening socket as this child sees it. */
 struct door {
     struct watch watch;
     struct acceptor *acceptor;
     const struct listener *listener;
-    bool open;      /* in the poll set */
-    unsigned burst; /* how many are accepted in a turn: see door_ready */
-    unsigned full;  /* bursts in a row that were full */
+    bool open;       /* in the poll set */
+    unsigned burst;  /* how many are accepted in a turn: see door_ready */
+    unsigned full;   /* bursts in a row that were full */
+    unsigned queued; /* in the last call: how many may still come in */
+    bool shut;       /* for good */
 };
 
 struct acceptor {
@@ -34,17 +38,18 @@ struct acceptor {
     struct door *doors;
     struct watch room; /* scoreboard->room */
     struct timer retry;
-    uint64_t complained;    /* when running out was last logged */
-    uint64_t reports_since; /* rejections: begin of this second, logged and left out in it */
-    unsigned reports, left_out;
-    bool stopped;
+    uint64_t complained; /* when running out was last logged */
+    struct rejects rejects;
+    bool last_call;
+    struct timer last_call_over;
+    unsigned shut_count; /* doors */
 };
 
 /* The poll set: a door is closed while nobody may come in. */
 
 static void open_door(struct door *door)
 {
-    if (door->open || door->acceptor->stopped)
+    if (door->open || door->shut)
         return;
     door->watch.events = EPOLLIN | (door->acceptor->setup.exclusive ? EPOLLEXCLUSIVE : 0u);
     door->open = loop_add(door->acceptor->loop, &door->watch) == 0;
@@ -134,40 +139,6 @@ static void retry_due(struct timer *timer, uint64_t now)
     open_where_there_is_room((struct acceptor *)((char *)timer - offsetof(struct acceptor, retry)));
 }
 
-/* Rejecting. */
-
-static bool may_report(struct acceptor *acceptor)
-{
-    uint64_t now = acceptor->loop->now;
-    if (now - acceptor->reports_since >= REPORT_EVERY) {
-        acceptor->reports_since = now;
-        acceptor->reports = 0;
-    }
-    if (acceptor->reports < REPORTS) {
-        acceptor->reports++;
-        return true;
-    }
-    acceptor->left_out++;
-    return false;
-}
-
-static void log_rejected(struct acceptor *acceptor, const struct door *door,
-                         const struct addr *peer, enum reject_reason reason)
-{
-    char text[ADDR_TEXT_MAX];
-    struct log_line line;
-    if (!may_report(acceptor))
-        return;
-    log_begin(&line, "rejected");
-    log_add(&line, "service", door->listener->service->name);
-    log_add(&line, "peer", addr_format(peer, text));
-    log_add(&line, "reason", reject_reason_name(reason));
-    if (acceptor->left_out)
-        log_add_number(&line, "left_out", acceptor->left_out);
-    acceptor->left_out = 0;
-    log_end(&line, LOG_NOTICE);
-}
-
 /* Accepting. */
 
 enum outcome { GOES_ON, NOBODY_THERE, NO_ROOM, RAN_OUT };
@@ -189,7 +160,7 @@ static bool is_passing(int errnum)
 static enum outcome ran_out(struct acceptor *acceptor, int errnum)
 {
     uint64_t now = acceptor->loop->now;
-    if (acceptor->complained == 0 || now - acceptor->complained >= REPORT_EVERY) {
+    if (acceptor->complained == 0 || now - acceptor->complained >= COMPLAIN_EVERY) {
         log_say(LOG_ERR, "cannot accept a connection: %s; trying again", strerrordesc_np(errnum));
         acceptor->complained = now;
     }
@@ -270,7 +241,8 @@ static enum outcome reject_one(struct door *door)
     sock_reset(fd);
     counter_add(&acceptor->counters[door->listener->service->index].rejected[REJECT_CONNECTIONS],
                 1);
-    log_rejected(acceptor, door, &peer, REJECT_CONNECTIONS);
+    rejects_log(&acceptor->rejects, acceptor->loop->now, door->listener->service->name, &peer,
+                REJECT_CONNECTIONS);
     return GOES_ON;
 }
 
@@ -324,6 +296,51 @@ static void adapt_burst(struct door *door, unsigned accepted, enum outcome outco
     }
 }
 
+/* The last call: who was in the kernel's queue when the stop was ordered still comes in. */
+
+static void shut_door(struct door *door)
+{
+    struct acceptor *acceptor = door->acceptor;
+    if (door->shut)
+        return;
+    close_door(door);
+    close(door->watch.fd);
+    door->shut = true;
+    if (++acceptor->shut_count == acceptor->setup.listener_count)
+        acceptor->setup.stopped(acceptor->setup.owner);
+}
+
+static unsigned burst_of(const struct door *door)
+{
+    return door->acceptor->last_call && door->queued < BURST_MAX ? door->queued : door->burst;
+}
+
+static bool was_last(struct door *door, unsigned accepted, enum outcome outcome)
+{
+    door->queued -= accepted;
+    return door->queued == 0 || outcome == NOBODY_THERE;
+}
+
+/* What the kernel has queued for a listener (tcp(7)); of a unix socket it does not tell. */
+static unsigned count_queued(const struct door *door)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    if (door->listener->address.family == AF_UNIX ||
+        getsockopt(door->watch.fd, IPPROTO_TCP, TCP_INFO, &info, &length))
+        return UINT32_MAX;
+    return info.tcpi_unacked;
+}
+
+static void last_call_over(struct timer *timer, uint64_t now)
+{
+    struct acceptor *acceptor =
+        (struct acceptor *)((char *)timer - offsetof(struct acceptor, last_call_over));
+    (void)now;
+    for (unsigned i = 0; i < acceptor->setup.listener_count; i++)
+        shut_door(&acceptor->doors[i]);
+}
+
 /*
  * To find out that nobody is there any more costs a system call, which is
  * wasted where connections come one by one: a burst is as long as the last
@@ -335,10 +352,12 @@ static void door_ready(struct watch *watch, uint32_t events)
     enum outcome outcome = GOES_ON;
     unsigned accepted = 0;
     (void)events;
-    while (accepted < door->burst && (outcome = next_one(door)) == GOES_ON)
+    while (accepted < burst_of(door) && (outcome = next_one(door)) == GOES_ON)
         accepted++;
     adapt_burst(door, accepted, outcome);
-    if (outcome == NO_ROOM)
+    if (door->acceptor->last_call && was_last(door, accepted, outcome))
+        shut_door(door);
+    else if (outcome == NO_ROOM)
         wait_for_room(door);
 }
 
@@ -381,13 +400,13 @@ void acceptor_free(struct acceptor *acceptor)
 
 void acceptor_stop(struct acceptor *acceptor)
 {
+    acceptor->last_call = true;
+    timer_start(&acceptor->last_call_over,
+                timers_fifo(&acceptor->loop->timers, LAST_CALL, last_call_over),
+                acceptor->loop->now);
     for (unsigned i = 0; i < acceptor->setup.listener_count; i++) {
-        struct door *door = &acceptor->doors[i];
-        for (unsigned n = 0; n < acceptor->setup.workers[0].queue.size && door->open; n++)
-            if (next_one(door) != GOES_ON)
-                break;
-        close_door(door);
-        close(door->watch.fd);
+        acceptor->doors[i].queued = count_queued(&acceptor->doors[i]);
+        if (acceptor->doors[i].queued == 0)
+            shut_door(&acceptor->doors[i]);
     }
-    acceptor->stopped = true;
 }

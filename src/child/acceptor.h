@@ -21,6 +21,9 @@ struct acceptor_setup {
     unsigned worker_count;
     struct limits limits; /* of the whole daemon */
     bool exclusive;       /* other children accept from the same sockets */
+
+    void *owner;
+    void (*stopped)(void *owner); /* see acceptor_stop */
 };
 
 /* Watches the listeners on `loop`, which is the caller's.  NULL on error. */
@@ -29,8 +32,9 @@ struct acceptor *acceptor_new(const struct acceptor_setup *setup, struct loop *l
 void acceptor_free(struct acceptor *acceptor);
 
 /*
- * Accepts what the kernel has queued up to now and then no more: the
- * listening sockets are closed in this process.
+ * Accepts what the kernel has queued up to now, as far as there is room for it within a second,
+ * and no more; the listening sockets are closed in this process. Then calls setup.stopped, which
+ * may be before this returns.
  */
 void acceptor_stop(struct acceptor *acceptor);
 

@@ -24,7 +24,7 @@ struct child {
     struct loop loop;       /* the acceptor's */
     struct acceptor *acceptor;
     struct watch channel;
-    bool draining;
+    uint64_t cut_at; /* when the drain is over; 0: none was ordered */
 };
 
 /* Signals are the master's to answer: a Ctrl-C on the terminal goes to the whole process group. */
@@ -42,13 +42,18 @@ static void leave_signals_to_the_master(void)
 
 static void begin_drain(struct child *child, uint64_t duration)
 {
-    if (child->draining)
+    if (child->cut_at)
         return;
-    child->draining = true;
-    uint64_t cut_at = duration ? clock_now() + duration : WORKER_NEVER_CUT;
+    child->cut_at = duration ? clock_now() + duration : WORKER_NEVER_CUT;
     acceptor_stop(child->acceptor);
+}
+
+/* Nobody comes in any more: the workers may leave when they have nothing left. */
+static void acceptor_stopped(void *owner)
+{
+    struct child *child = owner;
     for (unsigned i = 0; i < child->worker_count; i++)
-        worker_drain(&child->workers[i], cut_at);
+        worker_drain(&child->workers[i], child->cut_at);
 }
 
 /* A worker has left: when it was the last one, so does the child. */
@@ -118,6 +123,8 @@ static int make_acceptor(struct child *child, struct error *error)
         .worker_count = child->worker_count,
         .limits = {setup->connections, setup->conf->limits.overload},
         .exclusive = setup->conf->pool.processes > 1,
+        .owner = child,
+        .stopped = acceptor_stopped,
     };
     child->acceptor = acceptor_new(&acceptor, &child->loop, error);
     return child->acceptor ? 0 : -1;

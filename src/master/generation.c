@@ -100,8 +100,9 @@ static void log_death(const struct child_slot *child, const siginfo_t *info)
 {
     const struct generation *generation = child->generation;
     struct log_line line;
-    bool in_order = generation->draining && info->si_code == CLD_EXITED && info->si_status == 0;
-    log_begin(&line, in_order ? "child_left" : "child_died");
+    bool left = generation->draining && info->si_code == CLD_EXITED && info->si_status == 0;
+    bool in_order = left || (generation->killed && info->si_status == SIGKILL);
+    log_begin(&line, left ? "child_left" : in_order ? "child_killed" : "child_died");
     log_add_number(&line, "generation", generation->number);
     log_add_number(&line, "child", child->index);
     log_add_number(&line, "pid", (uint64_t)child->pid);
@@ -245,6 +246,7 @@ void generation_drain(struct generation *generation, uint64_t duration)
 
 void generation_kill(struct generation *generation)
 {
+    generation->killed = true;
     for (unsigned i = 0; i < generation->count; i++)
         if (generation->children[i].state != CHILD_ABSENT)
             kill(generation->children[i].pid, SIGKILL);

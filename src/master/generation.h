@@ -46,6 +46,7 @@ struct generation {
     struct child_slot *children;
     unsigned count;
     bool draining;
+    bool killed; /* by generation_kill: a death by SIGKILL is in order */
     bool was_ready;
 
     void *owner;

@@ -156,7 +156,8 @@ static int watch_signals(struct master *master, struct error *error)
     signal(SIGHUP, SIG_IGN);
     signal(SIGUSR1, SIG_IGN);
     signal(SIGUSR2, SIG_IGN);
-    signal(SIGCHLD, SIG_DFL); /* ignored by whoever started us, no child would ever be seen to end */
+    /* Ignored by whoever started us, no child would ever be seen to end. */
+    signal(SIGCHLD, SIG_DFL);
     master->signals =
         (struct watch){signals_ready, signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), EPOLLIN};
     if (master->signals.fd >= 0 && loop_add(&master->loop, &master->signals) == 0)

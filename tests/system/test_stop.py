@@ -112,19 +112,6 @@ class Stop(tcpdtest.TestCase):
         self.assertEqual(daemon.accounts()["active"], 0)
         self.assertEqual((daemon.accounts()["accepted"], daemon.accounts()["closed"]), (2, 2))
 
-    def test_no_time_to_drain(self):
-        daemon = self.tcpd("echo", timeouts={"drain": 0})
-        pids = processes(daemon)
-        client = daemon.connect("echo")
-        client.sendall(b"x")
-        client.expect(b"x")
-        begin = time.monotonic()
-        self.begin_stop(daemon)
-        self.check_left(daemon, pids)
-        self.assertLess(time.monotonic() - begin, 1 * SLOW)
-        self.assertEqual(daemon.wait_closed(client)["reason"], "drain")
-        daemon.check_accounts()
-
     # Who is not in yet.
 
     def queued_at_term(self, count, **settings):

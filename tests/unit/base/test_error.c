@@ -36,8 +36,8 @@ Test(error, what_does_not_fit_is_cut)
     for (size_t length = ERROR_TEXT_MAX - 10; length <= ERROR_TEXT_MAX + 1; length++) {
         error_set(&error, ENOENT, "%.*s", (int)length, word);
         size_t kept = length < ERROR_TEXT_MAX ? length : ERROR_TEXT_MAX - 1;
-        cr_assert_eq(strlen(error.text), ERROR_TEXT_MAX - 1 < length + 27 ? ERROR_TEXT_MAX - 1
-                                                                          : length + 27);
+        cr_assert_eq(strlen(error.text),
+                     ERROR_TEXT_MAX - 1 < length + 27 ? ERROR_TEXT_MAX - 1 : length + 27);
         cr_assert_eq(strspn(error.text, "x"), kept);
     }
 }

@@ -19,10 +19,18 @@ static struct addr parsed(const char *text)
 Test(addr, text_that_comes_back_as_it_is)
 {
     static const char *const texts[] = {
-        "0.0.0.0:0",     "127.0.0.1:80",  "255.255.255.255:65535",
-        "[::]:0",        "[::1]:80",      "[2001:db8::1]:65535",
-        ":0",            ":65535",        "unix:/run/tcpd.sock",
-        "[fe80::1%lo]:7", "10.20.30.40:1", "unix:/a b",
+        "0.0.0.0:0",
+        "127.0.0.1:80",
+        "255.255.255.255:65535",
+        "[::]:0",
+        "[::1]:80",
+        "[2001:db8::1]:65535",
+        ":0",
+        ":65535",
+        "unix:/run/tcpd.sock",
+        "[fe80::1%lo]:7",
+        "10.20.30.40:1",
+        "unix:/a b",
     };
     char text[ADDR_TEXT_MAX];
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#include "child/rejects.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define LINES_A_SECOND 5
+
+static bool may_log(struct rejects *rejects, uint64_t now)
+{
+    if (now - rejects->since >= CLOCK_S) {
+        rejects->since = now;
+        rejects->logged = 0;
+    }
+    if (rejects->logged == LINES_A_SECOND)
+        return false;
+    rejects->logged++;
+    return true;
+}
+
+void rejects_log(struct rejects *rejects, uint64_t now, const char *service,
+                 const struct addr *peer, enum reject_reason reason)
+{
+    char text[ADDR_TEXT_MAX];
+    struct log_line line;
+    if (!may_log(rejects, now)) {
+        rejects->left_out++;
+        return;
+    }
+    log_begin(&line, "rejected");
+    log_add(&line, "service", service);
+    log_add(&line, "peer", addr_format(peer, text));
+    log_add(&line, "reason", reject_reason_name(reason));
+    if (rejects->left_out)
+        log_add_number(&line, "left_out", rejects->left_out);
+    rejects->left_out = 0;
+    log_end(&line, LOG_NOTICE);
+}
