@@ -112,6 +112,23 @@ class Stop(tcpdtest.TestCase):
         self.assertEqual(daemon.accounts()["active"], 0)
         self.assertEqual((daemon.accounts()["accepted"], daemon.accounts()["closed"]), (2, 2))
 
+    def test_no_limit_to_the_drain(self):
+        """drain = 0 waits for the last connection, however long that takes."""
+        daemon = self.tcpd("echo", timeouts={"drain": 0})
+        pids = processes(daemon)
+        client = daemon.connect("echo")
+        client.sendall(b"x")
+        client.expect(b"x")
+        self.begin_stop(daemon)
+        wait_quiet(pids)
+        client.sendall(b"y")
+        client.expect(b"y")
+        client.finish()
+        client.expect_eof()
+        self.check_left(daemon, pids)
+        self.assertEqual(daemon.wait_closed(client)["reason"], "eof")
+        daemon.check_accounts()
+
     # Who is not in yet.
 
     def queued_at_term(self, count, **settings):
