@@ -4,6 +4,7 @@
 
 #include "base/title.h"
 #include "conf/conf.h"
+#include "conn/conn.h"
 #include "master/master.h"
 #include "service/registry.h"
 
@@ -140,8 +141,11 @@ static int say_valid(const struct command_line *command, const struct conf *conf
 {
     if (command->dump)
         return conf_dump(conf, stdout) ? EX_IOERR : EX_OK;
-    printf("%s: valid: %zu services on %zu addresses\n", command->config, conf->service_count,
-           count_listens(conf));
+    double bound = (double)conf->limits.connections * (double)CONN_MEMORY_MAX;
+    printf("%s: valid: %zu services on %zu addresses; at most %u connections, which take up to "
+           "%.1f GiB when every peer stops reading\n",
+           command->config, conf->service_count, count_listens(conf), conf->limits.connections,
+           bound / (1 << 30));
     return EX_OK;
 }
 

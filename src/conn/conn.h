@@ -30,6 +30,10 @@
 #define CONN_OUTPUT_HIGH ((size_t)64 * 1024) /* output that waits beyond this stops reading */
 #define CONN_INPUT_MAX   ((size_t)64 * 1024) /* the most that a service may leave unread */
 
+/* The most memory that one connection can take: itself, and two full buffers of twice their mark.
+ */
+#define CONN_MEMORY_MAX ((size_t)1024 + 4 * CONN_OUTPUT_HIGH + 4 * CONN_INPUT_MAX)
+
 /* For services. */
 
 /*

@@ -2,7 +2,7 @@
 /* What conf_dump prints means what was read. */
 #include "conf/help.h"
 
-TestSuite(conf_dump, .init = enter_folder, .fini = leave_folder, .timeout = 10);
+TestSuite(conf_dump, .init = enter_folder, .fini = leave_folder, .timeout = 60);
 
 static char *dump(const struct conf *conf)
 {

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-TestSuite(conf_files, .init = enter_folder, .fini = leave_folder, .timeout = 10);
+TestSuite(conf_files, .init = enter_folder, .fini = leave_folder, .timeout = 60);
 
 Test(conf_files, missing)
 {

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 
-TestSuite(conf_load, .init = enter_folder, .fini = leave_folder, .timeout = 10);
+TestSuite(conf_load, .init = enter_folder, .fini = leave_folder, .timeout = 60);
 
 Test(conf_load, defaults_are_those_of_the_manual)
 {

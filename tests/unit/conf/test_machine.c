@@ -4,7 +4,7 @@
 
 #include <sys/resource.h>
 
-TestSuite(conf_machine, .init = enter_folder, .fini = leave_folder, .timeout = 10);
+TestSuite(conf_machine, .init = enter_folder, .fini = leave_folder, .timeout = 60);
 
 static struct loaded check(const char *text)
 {

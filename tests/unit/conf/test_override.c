@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 
-TestSuite(conf_override, .init = enter_folder, .fini = leave_folder, .timeout = 10);
+TestSuite(conf_override, .init = enter_folder, .fini = leave_folder, .timeout = 60);
 
 #define TWO                                                                                        \
     "log = { level = \"info\"; };\n"                                                               \
