@@ -25,8 +25,9 @@ def _what_it_runs_under():
         return "valgrind"
     with open(BINARY, "rb") as file:
         code = file.read()
-    for name in ("asan", "tsan", "ubsan"):
-        if b"__" + name.encode() in code:
+    for name, symbol in (("asan", b"__asan_init"), ("tsan", b"__tsan_init"),
+                         ("ubsan", b"__ubsan_handle")):
+        if symbol in code:
             return name
     return ""
 
@@ -152,7 +153,9 @@ def wait_gone(pids, timeout=2 * WAIT):
 
 
 def threads(pid):
-    return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    """The threads of a process; TSan's own, the first that it starts, is left out."""
+    found = sorted(int(name) for name in os.listdir(f"/proc/{pid}/task"))
+    return found[:1] + found[2:] if RUNS_UNDER == "tsan" else found
 
 
 def processes(daemon):
