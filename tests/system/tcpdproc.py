@@ -152,10 +152,16 @@ def wait_gone(pids, timeout=2 * WAIT):
     poll_until(lambda: all(map(is_gone, pids)), timeout, f"the end of the processes {pids}")
 
 
+def name_of_thread(pid, thread):
+    with open(f"/proc/{pid}/task/{thread}/comm", encoding="ascii") as file:
+        return file.read().strip()
+
+
 def threads(pid):
-    """The threads of a process; TSan's own, the first that it starts, is left out."""
+    """The daemon's threads in a process: not those that TSan starts, which bear another's name."""
     found = sorted(int(name) for name in os.listdir(f"/proc/{pid}/task"))
-    return found[:1] + found[2:] if RUNS_UNDER == "tsan" else found
+    return [thread for thread in found if RUNS_UNDER != "tsan" or thread == pid or
+            name_of_thread(pid, thread).startswith(("logger", "worker"))]
 
 
 def processes(daemon):
