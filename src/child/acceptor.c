@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -315,10 +316,16 @@ static unsigned burst_of(const struct door *door)
     return door->acceptor->last_call && door->queued < BURST_MAX ? door->queued : door->burst;
 }
 
+static bool somebody_waits(const struct door *door)
+{
+    struct pollfd pollfd = {.fd = door->watch.fd, .events = POLLIN};
+    return poll(&pollfd, 1, 0) == 1;
+}
+
 static bool was_last(struct door *door, unsigned accepted, enum outcome outcome)
 {
     door->queued -= accepted;
-    return door->queued == 0 || outcome == NOBODY_THERE;
+    return door->queued == 0 || outcome == NOBODY_THERE || !somebody_waits(door);
 }
 
 /* What the kernel has queued for a listener (tcp(7)); of a unix socket it does not tell. */
@@ -326,6 +333,8 @@ static unsigned count_queued(const struct door *door)
 {
     struct tcp_info info = {0};
     socklen_t length = sizeof info;
+    if (!somebody_waits(door))
+        return 0;
     if (door->listener->address.family == AF_UNIX ||
         getsockopt(door->watch.fd, IPPROTO_TCP, TCP_INFO, &info, &length))
         return UINT32_MAX;
