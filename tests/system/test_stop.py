@@ -171,6 +171,23 @@ class Stop(tcpdtest.TestCase):
     def test_queued_beyond_a_small_pool(self):
         self.queued_at_term(200, pool={"threads": 2, "queue": 4})
 
+    def test_nothing_is_open(self):
+        """Then there is nothing to wait for, whatever it listens on."""
+        daemon = self.tcpd(tcpdtest.service("echo", listen=[
+            "127.0.0.1:0", f"unix:{self.folder()}/echo.sock"]))
+        pids = processes(daemon)
+        for address in daemon.addresses("echo"):
+            client = tcpdtest.connect(address)
+            client.sendall(b"x")
+            client.expect(b"x")
+            client.finish()
+            client.expect_eof()
+            client.close()
+        begin = time.monotonic()
+        daemon.signal(signal.SIGTERM)
+        self.check_left(daemon, pids)
+        self.assertLess(time.monotonic() - begin, 0.5 * SLOW)
+
     def test_unix_socket_is_removed(self):
         daemon = self.tcpd(tcpdtest.service("echo", listen=f"unix:{self.folder()}/echo.sock"))
         path = daemon.address("echo")[len("unix:"):]
