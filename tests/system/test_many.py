@@ -90,12 +90,13 @@ class Many(tcpdtest.TestCase):
         crowd = Crowd(daemon.address("echo"))
         self.addCleanup(crowd.close)
 
+        descriptors = [len(tcpdproc.descriptors(pid)) for pid in children]
+
         # One round of a tenth warms up what is kept for later.
         crowd.connect(count // 10)
         crowd.talk()
         crowd.close()
-        self.wait_descriptors(children, 30 + 4 * threads)
-        descriptors = [len(tcpdproc.descriptors(pid)) for pid in children]
+        self.wait_descriptors(children, descriptors)
         memory = [tcpdtest.memory_of(pid) for pid in children]
 
         begin = time.monotonic()
@@ -109,8 +110,7 @@ class Many(tcpdtest.TestCase):
         self.assertEqual(daemon.children(), children, "a child was lost")
 
         crowd.close()
-        poll_until(lambda: [len(tcpdproc.descriptors(pid)) for pid in children] == descriptors,
-                   WAIT, f"the children to have {descriptors} descriptors again")
+        self.wait_descriptors(children, descriptors)
         if not RUNS_UNDER:
             for pid, before, most in zip(children, memory, full):
                 self.assertLess(tcpdtest.memory_of(pid), before + (4 << 20), "bytes of memory")
@@ -120,9 +120,9 @@ class Many(tcpdtest.TestCase):
         self.assertEqual((account["accepted"], account["closed"], account["active"]),
                          (total, total, 0))
 
-    def wait_descriptors(self, children, at_most):
-        poll_until(lambda: all(len(tcpdproc.descriptors(pid)) <= at_most for pid in children),
-                   WAIT, "the connections of the first round to be closed")
+    def wait_descriptors(self, children, wanted):
+        poll_until(lambda: [len(tcpdproc.descriptors(pid)) for pid in children] == wanted, WAIT,
+                   f"the children to have {wanted} descriptors again")
 
     def check_shares(self, children, count, threads):
         """No worker has more than 1.3 times its share of what its child holds."""
