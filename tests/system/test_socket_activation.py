@@ -179,6 +179,8 @@ class Activation(tcpdtest.TestCase):
         self.assertEqual(daemon.addresses("echo"), [address])
 
     def test_variables_are_gone(self):
+        if tcpdproc.RUNS_UNDER == "valgrind":
+            self.skipTest("what /proc tells is valgrind's environment")
         passed = self.listener()
         with Notified(self) as notified:
             daemon = self.start([("echo", passed)],
@@ -188,7 +190,7 @@ class Activation(tcpdtest.TestCase):
                 with open(f"/proc/{pid}/environ", "rb") as file:
                     environment = file.read()
                 for name in (b"LISTEN_FDS", b"LISTEN_PID", b"LISTEN_FDNAMES"):
-                    self.assertNotIn(name, environment)
+                    self.assertFalse(name in environment, name)
 
     # The way back.
 
