@@ -182,6 +182,13 @@ class LongName(Greet):
         client.expect(TOO_LONG)
         client.expect_eof()
 
+    def test_longer_name_without_newline_behind_a_line(self):
+        client = self.guest()
+        self.introduce(client, b"first\n", b"first")  # from here on no pause ends a message
+        client.sendall(b"x" * (LONGEST + 2))
+        client.expect(TOO_LONG)
+        client.expect_eof()
+
     def test_longer_name_at_the_end(self):
         client = self.guest()
         client.sendall(b"x" * (LONGEST + 1))
