@@ -2,6 +2,7 @@
 #include "child/acceptor.h"
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "child/rejects.h"
 #include "io/sock.h"
@@ -127,8 +128,7 @@ static void open_where_there_is_room(struct acceptor *acceptor)
 /* A place that is given back is no descriptor: after running out, only the timer opens. */
 static void room_again(struct watch *watch, uint32_t events)
 {
-    struct acceptor *acceptor =
-        (struct acceptor *)((char *)watch - offsetof(struct acceptor, room));
+    struct acceptor *acceptor = container_of(watch, struct acceptor, room);
     (void)events;
     if (!acceptor->retry.fifo)
         open_where_there_is_room(acceptor);
@@ -137,7 +137,7 @@ static void room_again(struct watch *watch, uint32_t events)
 static void retry_due(struct timer *timer, uint64_t now)
 {
     (void)now;
-    open_where_there_is_room((struct acceptor *)((char *)timer - offsetof(struct acceptor, retry)));
+    open_where_there_is_room(container_of(timer, struct acceptor, retry));
 }
 
 /* Accepting. */
@@ -192,7 +192,7 @@ static enum outcome accept_failed(struct acceptor *acceptor)
 /* Peers that say nothing wake nobody: their queue is taken when it has waited, or is half full. */
 static void kick_due(struct timer *timer, uint64_t now)
 {
-    struct worker *worker = (struct worker *)((char *)timer - offsetof(struct worker, kick));
+    struct worker *worker = container_of(timer, struct worker, kick);
     (void)now;
     if (queue_length(&worker->queue) > 0)
         loop_wake(&worker->loop);
@@ -343,8 +343,7 @@ static unsigned count_queued(const struct door *door)
 
 static void last_call_over(struct timer *timer, uint64_t now)
 {
-    struct acceptor *acceptor =
-        (struct acceptor *)((char *)timer - offsetof(struct acceptor, last_call_over));
+    struct acceptor *acceptor = container_of(timer, struct acceptor, last_call_over);
     (void)now;
     for (unsigned i = 0; i < acceptor->setup.listener_count; i++)
         shut_door(&acceptor->doors[i]);

@@ -2,6 +2,7 @@
 #include "child/child.h"
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "base/title.h"
 #include "child/acceptor.h"
@@ -68,7 +69,7 @@ static void woken(struct loop *loop)
 
 static void channel_ready(struct watch *watch, uint32_t events)
 {
-    struct child *child = (struct child *)((char *)watch - offsetof(struct child, channel));
+    struct child *child = container_of(watch, struct child, channel);
     struct message message;
     (void)events;
     ssize_t length = recv(watch->fd, &message, sizeof message, MSG_DONTWAIT);

@@ -2,6 +2,7 @@
 #include "child/worker.h"
 
 #include "base/clock.h"
+#include "base/container.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ static void stranger(struct loop *loop, int fd)
 
 static void drain_over(struct timer *timer, uint64_t now)
 {
-    struct worker *worker = (struct worker *)((char *)timer - offsetof(struct worker, drain));
+    struct worker *worker = container_of(timer, struct worker, drain);
     (void)now;
     conn_set_cut(&worker->set);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "conn/conn.h"
 
+#include "base/container.h"
 #include "base/log.h"
 #include "conn/state.h"
 #include "io/sock.h"
@@ -334,7 +335,7 @@ void *conn_state(struct conn *conn)
 
 struct conn *conn_of(void *state)
 {
-    return (struct conn *)((char *)state - offsetof(struct conn, state));
+    return container_of(state, struct conn, state);
 }
 
 const struct service *conn_service(const struct conn *conn)
@@ -356,7 +357,7 @@ struct timers *conn_timers(struct conn *conn)
 
 static void idle_expired(struct timer *timer, uint64_t now)
 {
-    struct conn *conn = (struct conn *)((char *)timer - offsetof(struct conn, activity));
+    struct conn *conn = container_of(timer, struct conn, activity);
     (void)now;
     end(conn, CLOSE_IDLE);
     settle(conn);
@@ -365,7 +366,7 @@ static void idle_expired(struct timer *timer, uint64_t now)
 /* The peer takes nothing: a reset frees what the kernel still holds for it. */
 static void write_expired(struct timer *timer, uint64_t now)
 {
-    struct conn *conn = (struct conn *)((char *)timer - offsetof(struct conn, activity));
+    struct conn *conn = container_of(timer, struct conn, activity);
     struct linger reset = {.l_onoff = 1, .l_linger = 0};
     (void)now;
     setsockopt(conn->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
@@ -376,12 +377,12 @@ static void write_expired(struct timer *timer, uint64_t now)
 static void linger_expired(struct timer *timer, uint64_t now)
 {
     (void)now;
-    conn_cut((struct conn *)((char *)timer - offsetof(struct conn, activity)));
+    conn_cut(container_of(timer, struct conn, activity));
 }
 
 static void lifetime_expired(struct timer *timer, uint64_t now)
 {
-    struct conn *conn = (struct conn *)((char *)timer - offsetof(struct conn, lifetime));
+    struct conn *conn = container_of(timer, struct conn, lifetime);
     (void)now;
     end(conn, CLOSE_LIFETIME);
     settle(conn);

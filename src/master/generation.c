@@ -2,6 +2,7 @@
 #include "master/generation.h"
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "child/child.h"
 
@@ -75,7 +76,7 @@ static _Noreturn void become_child(const struct child_slot *slot, int channel)
 static void restart_due(struct timer *timer, uint64_t now)
 {
     (void)now;
-    fork_child((struct child_slot *)((char *)timer - offsetof(struct child_slot, restart)));
+    fork_child(container_of(timer, struct child_slot, restart));
 }
 
 /* The first early death is made good at once; from the second in a row on it takes longer each
@@ -161,8 +162,7 @@ void generation_reap(struct generation *generation)
 
 static void channel_ready(struct watch *watch, uint32_t events)
 {
-    struct child_slot *child =
-        (struct child_slot *)((char *)watch - offsetof(struct child_slot, channel));
+    struct child_slot *child = container_of(watch, struct child_slot, channel);
     struct generation *generation = child->generation;
     struct message message;
     (void)events;

@@ -2,6 +2,7 @@
 #include "master/master.h"
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "base/title.h"
 #include "io/loop.h"
@@ -98,7 +99,7 @@ static void leave(struct master *master)
 
 static void deadline_over(struct timer *timer, uint64_t now)
 {
-    struct master *master = (struct master *)((char *)timer - offsetof(struct master, deadline));
+    struct master *master = container_of(timer, struct master, deadline);
     (void)now;
     log_say(LOG_ERR, "a child did not leave in time and is ended");
     generation_kill(&master->generation);
@@ -137,7 +138,7 @@ static void take_signal(struct master *master, int signal)
 
 static void signals_ready(struct watch *watch, uint32_t events)
 {
-    struct master *master = (struct master *)((char *)watch - offsetof(struct master, signals));
+    struct master *master = container_of(watch, struct master, signals);
     struct signalfd_siginfo info;
     (void)events;
     while (read(watch->fd, &info, sizeof info) == sizeof info)
@@ -172,7 +173,7 @@ static void flush_log(struct master *master);
 static void flush_due(struct timer *timer, uint64_t now)
 {
     (void)now;
-    flush_log((struct master *)((char *)timer - offsetof(struct master, flush)));
+    flush_log(container_of(timer, struct master, flush));
 }
 
 static void flush_log(struct master *master)
