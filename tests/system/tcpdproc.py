@@ -208,6 +208,13 @@ def kill_child(daemon, pid, number=signal.SIGKILL):
     poll_until(lambda: pid not in daemon.children(), WAIT, f"the end of child {pid}")
 
 
+def kill_left(pids):
+    """Ends what a failed test has left of a daemon whose master is gone."""
+    for pid in pids:
+        if not is_gone(pid) and title(pid).startswith("tcpd: "):
+            os.kill(pid, signal.SIGKILL)
+
+
 def wait_children(daemon, count, without=()):
     """Waits until the daemon has so many children and none of them is of `without`."""
 

@@ -219,6 +219,7 @@ class Crash(tcpdtest.TestCase):
 
     def kill_master(self, daemon):
         children = daemon.children()
+        self.addCleanup(tcpdproc.kill_left, children)
         daemon.process.kill()
         daemon.process.wait()
         return children
