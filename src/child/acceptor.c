@@ -18,7 +18,8 @@
 #define FULL_BURSTS    16               /* in a row, and the burst doubles */
 #define RETRY_AFTER    (100 * CLOCK_MS) /* after the system ran out of something */
 #define KICK_AFTER     (100 * CLOCK_MS) /* a queue of silent peers is taken at the latest then */
-#define LAST_CALL      CLOCK_S          /* at a stop: who is queued gets in for that long */
+#define TICK           (10 * CLOCK_MS)  /* of the last call */
+#define LAST_CALL      100              /* ticks: at a stop, who is queued gets in for that long */
 #define COMPLAIN_EVERY CLOCK_S
 
 /* One listening socket as this child sees it. */
@@ -43,7 +44,8 @@ struct acceptor {
     uint64_t complained; /* when running out was last logged */
     struct rejects rejects;
     bool last_call;
-    struct timer last_call_over;
+    struct timer tick; /* of the last call */
+    unsigned ticks;
     unsigned shut_count; /* doors */
 };
 
@@ -307,8 +309,10 @@ static void shut_door(struct door *door)
     close_door(door);
     close(door->watch.fd);
     door->shut = true;
-    if (++acceptor->shut_count == acceptor->setup.listener_count)
-        acceptor->setup.stopped(acceptor->setup.owner);
+    if (++acceptor->shut_count < acceptor->setup.listener_count)
+        return;
+    timer_stop(&acceptor->tick);
+    acceptor->setup.stopped(acceptor->setup.owner);
 }
 
 static unsigned burst_of(const struct door *door)
@@ -319,7 +323,7 @@ static unsigned burst_of(const struct door *door)
 static bool somebody_waits(const struct door *door)
 {
     struct pollfd pollfd = {.fd = door->watch.fd, .events = POLLIN};
-    return poll(&pollfd, 1, 0) == 1;
+    return !door->shut && poll(&pollfd, 1, 0) == 1;
 }
 
 static bool was_last(struct door *door, unsigned accepted, enum outcome outcome)
@@ -341,12 +345,15 @@ static unsigned count_queued(const struct door *door)
     return info.tcpi_unacked;
 }
 
-static void last_call_over(struct timer *timer, uint64_t now)
+/* Another child may have taken who waited here; and nobody waits for room for ever. */
+static void tick(struct timer *timer, uint64_t now)
 {
-    struct acceptor *acceptor = container_of(timer, struct acceptor, last_call_over);
-    (void)now;
+    struct acceptor *acceptor = container_of(timer, struct acceptor, tick);
+    bool over = ++acceptor->ticks == LAST_CALL;
+    timer_start(timer, timers_fifo(&acceptor->loop->timers, TICK, tick), now);
     for (unsigned i = 0; i < acceptor->setup.listener_count; i++)
-        shut_door(&acceptor->doors[i]);
+        if (over || !somebody_waits(&acceptor->doors[i]))
+            shut_door(&acceptor->doors[i]);
 }
 
 /*
@@ -409,8 +416,7 @@ void acceptor_free(struct acceptor *acceptor)
 void acceptor_stop(struct acceptor *acceptor)
 {
     acceptor->last_call = true;
-    timer_start(&acceptor->last_call_over,
-                timers_fifo(&acceptor->loop->timers, LAST_CALL, last_call_over),
+    timer_start(&acceptor->tick, timers_fifo(&acceptor->loop->timers, TICK, tick),
                 acceptor->loop->now);
     for (unsigned i = 0; i < acceptor->setup.listener_count; i++) {
         acceptor->doors[i].queued = count_queued(&acceptor->doors[i]);

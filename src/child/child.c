@@ -9,7 +9,6 @@
 #include "child/worker.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sysexits.h>
@@ -27,17 +26,6 @@ struct child {
     struct watch channel;
     uint64_t cut_at; /* when the drain is over; 0: none was ordered */
 };
-
-/* Signals are the master's to answer: a Ctrl-C on the terminal goes to the whole process group. */
-static void leave_signals_to_the_master(void)
-{
-    static const int signals[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE};
-    sigset_t none;
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        signal(signals[i], SIG_IGN);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
 
 /* The drain. */
 
@@ -182,7 +170,6 @@ int child_run(const struct child_setup *setup)
     struct child child = {.setup = setup};
     struct error error = {0};
     title_set("tcpd: child %u.%u", setup->generation, setup->index);
-    leave_signals_to_the_master();
     int failed = start(&child, &error);
     if (failed)
         log_say(LOG_ERR, "a child cannot start: %s", error.text);

@@ -35,7 +35,8 @@ struct child_setup {
 /*
  * Runs in a process that was just forked and has closed what is not its own.
  * Returns the exit status when the child has drained, or could not start.
- * When the master goes away, so does the child, after a drain.
+ * When the master goes away, so does the child, after a drain.  Signals stay blocked as the
+ * master has them: they are its to answer, and a Ctrl-C goes to the whole process group.
  */
 int child_run(const struct child_setup *setup);
 

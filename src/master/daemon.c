@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,12 @@
 static int starter = -1;
 static int starter_stderr = STDERR_FILENO;
 
-/* The process that was started: its part is to say how it went. */
+/* The process that was started: its part is to say how it went, or to be interrupted. */
 static void wait_and_leave(int from_daemon)
 {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     unsigned char status = EX_OSERR; /* the daemon died without a word */
     ssize_t length;
     do
@@ -55,6 +59,8 @@ int daemon_detach(bool keep_stderr, struct error *error)
     starter = ends[1];
     starter_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     setsid();
+    if (chdir("/"))
+        return error_set(error, errno, "cannot go to /");
     streams_to_null(keep_stderr);
     return 0;
 }
@@ -95,7 +101,18 @@ static bool is_still_there(int fd, const char *path)
            ours.st_dev == theirs.st_dev;
 }
 
-int daemon_lock_pid_file(const char *path, struct error *error)
+/* The daemon will leave the folder in which it was started. */
+static char *absolute(const char *path)
+{
+    char *result = NULL;
+    char *folder = path[0] == '/' ? strdup("") : get_current_dir_name();
+    if (folder && asprintf(&result, path[0] == '/' ? "%s%s" : "%s/%s", folder, path) < 0)
+        result = NULL;
+    free(folder);
+    return result;
+}
+
+static int open_and_lock(const char *path, struct error *error)
 {
     for (;;) {
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
@@ -109,19 +126,30 @@ int daemon_lock_pid_file(const char *path, struct error *error)
     }
 }
 
-int daemon_write_pid_file(int fd, const char *path, struct error *error)
+int daemon_lock_pid_file(struct pid_file *pid_file, const char *path, struct error *error)
+{
+    pid_file->path = absolute(path);
+    if (!pid_file->path)
+        return error_set(error, errno, "cannot tell where the pid file %s is", path);
+    pid_file->fd = open_and_lock(pid_file->path, error);
+    return pid_file->fd < 0 ? -1 : 0;
+}
+
+int daemon_write_pid_file(const struct pid_file *pid_file, struct error *error)
 {
     char pid[32];
     int length = snprintf(pid, sizeof pid, "%d\n", getpid());
-    if (ftruncate(fd, 0) || pwrite(fd, pid, (size_t)length, 0) != length)
-        return error_set(error, errno, "cannot write the pid file %s", path);
+    if (ftruncate(pid_file->fd, 0) || pwrite(pid_file->fd, pid, (size_t)length, 0) != length)
+        return error_set(error, errno, "cannot write the pid file %s", pid_file->path);
     return 0;
 }
 
-void daemon_remove_pid_file(int fd, const char *path)
+void daemon_remove_pid_file(struct pid_file *pid_file)
 {
-    if (fd < 0)
-        return;
-    unlink(path);
-    close(fd);
+    if (pid_file->fd >= 0) {
+        unlink(pid_file->path);
+        close(pid_file->fd);
+    }
+    free(pid_file->path);
+    *pid_file = (struct pid_file){.fd = -1};
 }

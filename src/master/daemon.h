@@ -10,8 +10,8 @@
 /*
  * Goes to the background: the process that was started waits until
  * daemon_ready, and then leaves with the status given there, so that whoever
- * started it knows how it went.  The standard streams become /dev/null, but
- * for stderr when keep_stderr is set.
+ * started it knows how it went.  The working directory becomes "/", and the standard streams become
+ * /dev/null, but for stderr when keep_stderr is set.
  */
 int daemon_detach(bool keep_stderr, struct error *error);
 
@@ -22,17 +22,22 @@ void daemon_ready(int status);
 /* Says something on the standard error that the daemon was started with, until daemon_ready. */
 void daemon_complain(const char *sentence);
 
+struct pid_file {
+    int fd;     /* holds the lock; -1: there is none */
+    char *path; /* absolute, owned */
+};
+
 /*
  * Opens and locks a pid file (flock(2)); one that is locked belongs to a
- * running daemon and is an error that names its pid.  Returns the descriptor,
- * which holds the lock until daemon_remove_pid_file.
+ * running daemon and is an error that names its pid.  The lock holds until
+ * daemon_remove_pid_file.
  */
-int daemon_lock_pid_file(const char *path, struct error *error);
+int daemon_lock_pid_file(struct pid_file *pid_file, const char *path, struct error *error);
 
 /* Writes the pid of this process into the locked file. */
-int daemon_write_pid_file(int fd, const char *path, struct error *error);
+int daemon_write_pid_file(const struct pid_file *pid_file, struct error *error);
 
-/* Removes the file and gives the lock back. */
-void daemon_remove_pid_file(int fd, const char *path);
+/* Removes the file and gives the lock back; nothing when there is none. */
+void daemon_remove_pid_file(struct pid_file *pid_file);
 
 #endif

@@ -185,7 +185,10 @@ static void give_up_birth(struct child_slot *child)
         kill(child->pid, SIGKILL);
         waitpid(child->pid, NULL, 0);
     }
-    forget_process(child);
+    if (child->channel.fd >= 0)
+        close(child->channel.fd); /* it was never watched */
+    child->channel.fd = -1;
+    child->state = CHILD_ABSENT;
     child->early_deaths++;
     lost(child);
 }

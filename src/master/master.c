@@ -27,7 +27,7 @@
 struct master {
     const struct master_options *options;
     const struct conf *conf;
-    int pid_file; /* locked, or -1 */
+    struct pid_file pid_file;
     struct loop loop;
     struct watch signals; /* a signalfd */
     struct listeners listeners;
@@ -145,6 +145,20 @@ static void signals_ready(struct watch *watch, uint32_t events)
         take_signal(master, (int)info.ssi_signo);
 }
 
+/* From the first moment on: one that comes before the loop runs waits for it. */
+static void block_signals(void)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+    static const int job_control[] = {SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT};
+    sigset_t set;
+    sigfillset(&set);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        sigdelset(&set, faults[i]);
+    for (size_t i = 0; i < sizeof job_control / sizeof *job_control; i++)
+        sigdelset(&set, job_control[i]);
+    sigprocmask(SIG_SETMASK, &set, NULL);
+}
+
 static int watch_signals(struct master *master, struct error *error)
 {
     sigset_t set;
@@ -152,11 +166,6 @@ static int watch_signals(struct master *master, struct error *error)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-    signal(SIGUSR1, SIG_IGN);
-    signal(SIGUSR2, SIG_IGN);
     /* Ignored by whoever started us, no child would ever be seen to end. */
     signal(SIGCHLD, SIG_DFL);
     master->signals =
@@ -317,17 +326,14 @@ static int prepare(struct master *master, struct error *error)
 {
     const struct master_options *options = master->options;
     master->log_is_on_stderr = true;
-    if (options->pid_file) {
-        master->pid_file = daemon_lock_pid_file(options->pid_file, error);
-        if (master->pid_file < 0)
-            return -1;
-    }
+    if (options->pid_file && daemon_lock_pid_file(&master->pid_file, options->pid_file, error))
+        return -1;
     if (!options->foreground) {
         master->log_is_on_stderr = master->conf->log.target == LOG_TARGET_STDERR;
         if (daemon_detach(master->log_is_on_stderr, error))
             return -1;
     }
-    if (options->pid_file && daemon_write_pid_file(master->pid_file, options->pid_file, error))
+    if (options->pid_file && daemon_write_pid_file(&master->pid_file, error))
         return -1;
     title_set("tcpd: master");
     return open_log(master, error);
@@ -335,13 +341,13 @@ static int prepare(struct master *master, struct error *error)
 
 int master_run(const struct master_options *options)
 {
-    struct master master = {.options = options, .conf = options->conf, .pid_file = -1};
+    struct master master = {.options = options, .conf = options->conf, .pid_file = {.fd = -1}};
     struct error error = {0};
+    block_signals();
     int status = prepare(&master, &error) ? fail_to_start(&master, status_of(&error), &error)
                                           : serve(&master);
     log_close();
+    daemon_remove_pid_file(&master.pid_file);
     daemon_ready(status);
-    if (master.pid_file >= 0)
-        daemon_remove_pid_file(master.pid_file, options->pid_file);
     return status;
 }

@@ -171,11 +171,12 @@ class Crash(tcpdtest.TestCase):
             poll_until(lambda pid=child: tcpdproc.title(pid).startswith("tcpd: child"), WAIT,
                        "the child to begin")
             kill_child(daemon, child, DEATHS[crash % len(DEATHS)])
-        waits = [int(ms) for ms in re.findall(r"the next one starts in (\d+) ms", daemon.log())]
-        self.assertEqual(waits, [100, 200, 400, 800, 1600, 3200, 3200, 3200, 3200])
+        poll_until(lambda: len(daemon.lines("child_died")) == CRASHES, WAIT, "the last death")
         client = daemon.connect("echo")  # the kernel's queue holds it
         client.sendall(b"x")
         client.expect(b"x")
+        waits = [int(ms) for ms in re.findall(r"the next one starts in (\d+) ms", daemon.log())]
+        self.assertEqual(waits, [100, 200, 400, 800, 1600, 3200, 3200, 3200, 3200])
         client.close()
         died = daemon.lines("child_died")
         self.assertEqual(len(died), CRASHES)
