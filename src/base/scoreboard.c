@@ -168,9 +168,12 @@ void scoreboard_wait_for_room(struct scoreboard *scoreboard)
     __atomic_store_n(&scoreboard->waiting, 1, __ATOMIC_SEQ_CST);
 }
 
-void scoreboard_clear_child(struct scoreboard *scoreboard, unsigned child)
+uint32_t scoreboard_clear_child(struct scoreboard *scoreboard, unsigned child)
 {
+    uint32_t held =
+        __atomic_load_n(place(scoreboard, child, scoreboard->services), __ATOMIC_SEQ_CST);
     for (unsigned service = 0; service <= scoreboard->services; service++)
         __atomic_store_n(place(scoreboard, child, service), 0, __ATOMIC_SEQ_CST);
     scoreboard_tell_room(scoreboard);
+    return held;
 }

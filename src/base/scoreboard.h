@@ -82,7 +82,7 @@ void scoreboard_wait_for_room(struct scoreboard *scoreboard);
 /* There may be room again, for another reason than a place: wakes the acceptors that wait. */
 void scoreboard_tell_room(struct scoreboard *scoreboard);
 
-/* A child has died: gives back what it held.  The master. */
-void scoreboard_clear_child(struct scoreboard *scoreboard, unsigned child);
+/* A child has died: gives back what it held, and returns how much that was.  The master. */
+uint32_t scoreboard_clear_child(struct scoreboard *scoreboard, unsigned child);
 
 #endif

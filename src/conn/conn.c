@@ -7,7 +7,9 @@
 #include "io/sock.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -267,7 +269,7 @@ static size_t send_now(struct conn *conn, const void *bytes, size_t length)
 
 void conn_send(struct conn *conn, const void *bytes, size_t length)
 {
-    if (conn->phase != CONN_OPEN || conn->broken)
+    if (length == 0 || conn->phase != CONN_OPEN || conn->broken)
         return;
     size_t taken = conn->output ? 0 : send_now(conn, bytes, length);
     if (conn->broken || taken == length)
@@ -363,12 +365,29 @@ static void idle_expired(struct timer *timer, uint64_t now)
     settle(conn);
 }
 
+/*
+ * Whether the peer has taken anything since the last look.  That we could send
+ * nothing does not tell: the kernel lets us wait until a third of its buffer is free.
+ */
+static bool peer_takes(struct conn *conn)
+{
+    int waiting = 0;
+    ioctl(conn->watch.fd, SIOCOUTQ, &waiting);
+    uint32_t taken = (uint32_t)conn->sent - (uint32_t)waiting;
+    bool takes = taken != conn->taken;
+    conn->taken = taken;
+    return takes;
+}
+
 /* The peer takes nothing: a reset frees what the kernel still holds for it. */
 static void write_expired(struct timer *timer, uint64_t now)
 {
     struct conn *conn = container_of(timer, struct conn, activity);
     struct linger reset = {.l_onoff = 1, .l_linger = 0};
-    (void)now;
+    if (peer_takes(conn)) {
+        timer_start(timer, conn->clocks->write, now);
+        return;
+    }
     setsockopt(conn->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     fail(conn, CLOSE_WRITE_TIMEOUT);
     settle(conn);

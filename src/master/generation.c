@@ -97,7 +97,7 @@ static void plan_restart(struct child_slot *child)
                 now);
 }
 
-static void log_death(const struct child_slot *child, const siginfo_t *info)
+static void log_death(const struct child_slot *child, const siginfo_t *info, uint32_t held)
 {
     const struct generation *generation = child->generation;
     struct log_line line;
@@ -109,6 +109,7 @@ static void log_death(const struct child_slot *child, const siginfo_t *info)
     log_add_number(&line, "pid", (uint64_t)child->pid);
     log_add_number(&line, info->si_code == CLD_EXITED ? "exit" : "signal",
                    (uint64_t)info->si_status);
+    log_add_number(&line, "lost", held);
     log_end(&line, in_order ? LOG_INFO : LOG_ERR);
 }
 
@@ -148,9 +149,10 @@ static void reap(struct child_slot *child)
     if (child->state == CHILD_ABSENT || waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG) ||
         info.si_pid == 0)
         return;
-    log_death(child, &info);
+    uint32_t held = scoreboard_clear_child(child->generation->scoreboard, child->index);
+    child->generation->lost += held;
+    log_death(child, &info, held);
     forget_process(child);
-    scoreboard_clear_child(child->generation->scoreboard, child->index);
     lost(child);
 }
 

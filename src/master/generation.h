@@ -45,6 +45,7 @@ struct generation {
     uint32_t connections; /* the daemon's limit, as far as descriptors go */
     struct child_slot *children;
     unsigned count;
+    uint64_t lost; /* connections that dead children held */
     bool draining;
     bool killed; /* by generation_kill: a death by SIGKILL is in order */
     bool was_ready;

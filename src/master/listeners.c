@@ -75,6 +75,8 @@ static int bind_new(struct listeners *listeners, const struct service *service,
     }
     if (listen->address.family != AF_UNIX)
         sock_local(listener.fd, &listener.address);
+    if (listen->address.family == AF_UNSPEC)
+        listener.address.family = AF_UNSPEC; /* it is still every address of both families */
     if (append(listeners, &listener) == 0)
         return 0;
     close(listener.fd);

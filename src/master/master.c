@@ -268,6 +268,7 @@ static void log_stopped(const struct master *master)
     log_begin(&line, "stopped");
     log_add_number(&line, "accepted", accepted);
     log_add_number(&line, "closed", closed);
+    log_add_number(&line, "lost", master->generation.lost);
     log_add_number(&line, "rejected", rejected);
     log_add_number(&line, "active", scoreboard_held_by_all(scoreboard));
     log_end(&line, LOG_NOTICE);
