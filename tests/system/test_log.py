@@ -49,6 +49,16 @@ class SystemLog:
                 return "\n".join(self.datagrams)
 
 
+def connect_as_soon_as_possible(path):
+    """A client of a daemon that does not tell when it listens."""
+    def connect():
+        try:
+            return tcpdtest.connect("unix:" + path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+    return tcpdtest.poll_until(connect)
+
+
 class Lines(tcpdtest.TestCase):
     def test_closed(self):
         daemon = self.tcpd("echo")
@@ -91,18 +101,15 @@ class Lines(tcpdtest.TestCase):
 
 
 class Levels(tcpdtest.TestCase):
-    def serve_once(self, **log):
+    def serve_once(self, says_started, **log):
         """The log of a daemon that served one connection; it may have said nothing at all."""
         folder = tempfile.mkdtemp(prefix="tcpd-test-")
         self.addCleanup(shutil.rmtree, folder)
         path = os.path.join(folder, "socket")
         daemon = self.tcpd(tcpdtest.service("echo", listen="unix:" + path), log=log, wait=False)
-        def connect():
-            try:
-                return tcpdtest.connect("unix:" + path)
-            except (FileNotFoundError, ConnectionRefusedError):
-                return None
-        with tcpdtest.poll_until(connect) as client:
+        if says_started:
+            daemon.wait_started()
+        with connect_as_soon_as_possible(path) as client:
             client.sendall(b"hello")
             client.finish()
             client.recv_until_eof()
@@ -111,25 +118,25 @@ class Levels(tcpdtest.TestCase):
         return daemon.log()
 
     def test_info(self):
-        log = self.serve_once(level="info")
+        log = self.serve_once(True, level="info")
         for event in "listening", "started", "closed", "stopped":
             self.assertRegex(log, rf"\b{event} ")
 
     def test_notice(self):
-        log = self.serve_once(level="notice")
+        log = self.serve_once(True, level="notice")
         self.assertRegex(log, r"\bstarted ")
         self.assertNotRegex(log, r"\bclosed service")
 
     def test_warning(self):
-        self.assertEqual(self.serve_once(level="warning"), "")
+        self.assertEqual(self.serve_once(False, level="warning"), "")
 
     def test_access_off(self):
-        log = self.serve_once(level="info", access=False)
+        log = self.serve_once(True, level="info", access=False)
         self.assertRegex(log, r"\bstarted ")
         self.assertNotRegex(log, r"\bclosed service")
 
     def test_none(self):
-        self.assertEqual(self.serve_once(target="none"), "")
+        self.assertEqual(self.serve_once(False, target="none"), "")
 
 
 class Stderr(tcpdtest.TestCase):
@@ -153,7 +160,7 @@ class Stderr(tcpdtest.TestCase):
             self.assertEqual(process.wait(tcpdtest.WAIT), 0)
 
     def serve(self, path, count):
-        tcpdtest.poll_until(lambda: os.path.exists(path))
+        connect_as_soon_as_possible(path).close()
         for _ in range(count):
             with tcpdtest.connect("unix:" + path) as client:
                 self.assertTrue(client.recv_until_eof())
