@@ -73,6 +73,21 @@ class Timeouts(tcpdtest.TestCase):
         self.assertGreaterEqual(closed["duration_ms"], 500)
         tcpdtest.poll_until(lambda: sender.error)
 
+    def test_write_is_for_a_peer_that_takes_nothing(self):
+        """One that takes little is slow, not dead: the system's buffer drains all the time, though
+        for longer than the time-out it stays so full that nothing more fits in."""
+        write = 1 * tcpdtest.SLOW
+        daemon = self.tcpd("echo", timeouts={"write": write})
+        client = daemon.connect("echo", receive_buffer=4096)
+        tcpdtest.Sender(client, bytes(64 << 20))
+        tcpdtest.wait_still(client.unread)
+        until = time.monotonic() + 5 * write
+        while time.monotonic() < until:
+            self.assertTrue(client.recv(1024))
+            time.sleep(0.05)  # this is how slow it is
+        self.assertEqual(daemon.closed(), [])
+        client.reset()
+
     def test_write_off(self):
         daemon = self.tcpd("echo", timeouts={"write": 0, "idle": "1h"})
         client = daemon.connect("echo", receive_buffer=4096)
