@@ -123,8 +123,8 @@ static void lock(struct scoreboard *scoreboard)
         pthread_mutex_consistent(&scoreboard->lock);
 }
 
-static enum places look_for_place(const struct scoreboard *scoreboard, unsigned service,
-                                  uint32_t service_limit, uint32_t daemon_limit)
+enum places scoreboard_look_for_place(const struct scoreboard *scoreboard, unsigned service,
+                                      uint32_t service_limit, uint32_t daemon_limit)
 {
     if (daemon_limit && scoreboard_held_by_all(scoreboard) >= daemon_limit)
         return PLACES_NONE_IN_DAEMON;
@@ -133,17 +133,12 @@ static enum places look_for_place(const struct scoreboard *scoreboard, unsigned 
     return PLACES_TAKEN;
 }
 
-bool scoreboard_has_place(const struct scoreboard *scoreboard, unsigned service,
-                          uint32_t service_limit, uint32_t daemon_limit)
-{
-    return look_for_place(scoreboard, service, service_limit, daemon_limit) == PLACES_TAKEN;
-}
-
 enum places scoreboard_take_place(struct scoreboard *scoreboard, unsigned child, unsigned service,
                                   uint32_t service_limit, uint32_t daemon_limit)
 {
     lock(scoreboard);
-    enum places places = look_for_place(scoreboard, service, service_limit, daemon_limit);
+    enum places places =
+        scoreboard_look_for_place(scoreboard, service, service_limit, daemon_limit);
     if (places == PLACES_TAKEN)
         add_place(scoreboard, child, service, 1);
     pthread_mutex_unlock(&scoreboard->lock);

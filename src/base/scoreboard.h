@@ -69,9 +69,9 @@ enum places { PLACES_TAKEN, PLACES_NONE_IN_SERVICE, PLACES_NONE_IN_DAEMON };
 enum places scoreboard_take_place(struct scoreboard *scoreboard, unsigned child, unsigned service,
                                   uint32_t service_limit, uint32_t daemon_limit);
 
-/* Whether scoreboard_take_place would succeed now.  Any thread, any process. */
-bool scoreboard_has_place(const struct scoreboard *scoreboard, unsigned service,
-                          uint32_t service_limit, uint32_t daemon_limit);
+/* What scoreboard_take_place would return now.  Any thread, any process. */
+enum places scoreboard_look_for_place(const struct scoreboard *scoreboard, unsigned service,
+                                      uint32_t service_limit, uint32_t daemon_limit);
 
 /* Gives a place back, and wakes the acceptors that wait for one.  Any thread of that child. */
 void scoreboard_give_place(struct scoreboard *scoreboard, unsigned child, unsigned service);

@@ -87,14 +87,23 @@ static struct worker *choose_worker(const struct acceptor *acceptor)
     return best;
 }
 
+/* What is done with a connection for which there is no place. */
+static enum overload overload_of(const struct door *door, enum places places)
+{
+    return places == PLACES_NONE_IN_DAEMON ? door->acceptor->setup.limits.overload
+                                           : door->listener->service->limits.overload;
+}
+
 static bool has_room(const struct door *door)
 {
     const struct acceptor *acceptor = door->acceptor;
     const struct service *service = door->listener->service;
     const struct worker *worker = choose_worker(acceptor);
+    enum places places =
+        scoreboard_look_for_place(acceptor->setup.shared->scoreboard, service->index,
+                                  service->limits.connections, acceptor->setup.limits.connections);
     return queue_length(&worker->queue) < worker->queue.size &&
-           scoreboard_has_place(acceptor->setup.shared->scoreboard, service->index,
-                                service->limits.connections, acceptor->setup.limits.connections);
+           (places == PLACES_TAKEN || overload_of(door, places) == OVERLOAD_RESET);
 }
 
 /*
@@ -146,8 +155,7 @@ static void retry_due(struct timer *timer, uint64_t now)
 
 enum outcome { GOES_ON, NOBODY_THERE, NO_ROOM, RAN_OUT };
 
-/* A peer that gave up, and what the network did to it, is no fault of the listener's (accept(2)).
- */
+/* What became of a peer, or of the network, is no fault of the listener's (accept(2)). */
 static bool is_passing(int errnum)
 {
     static const int passing[] = {ECONNABORTED, EINTR,      EPROTO,      EPERM,
@@ -282,10 +290,7 @@ static enum outcome next_one(struct door *door)
     enum places places = take_place(door);
     if (places == PLACES_TAKEN)
         return admit_one(door, worker);
-    const struct limits *limits = places == PLACES_NONE_IN_DAEMON
-                                      ? &acceptor->setup.limits
-                                      : &door->listener->service->limits;
-    return limits->overload == OVERLOAD_RESET ? reject_one(door) : NO_ROOM;
+    return overload_of(door, places) == OVERLOAD_RESET ? reject_one(door) : NO_ROOM;
 }
 
 static void adapt_burst(struct door *door, unsigned accepted, enum outcome outcome)

@@ -55,13 +55,13 @@ Test(scoreboard, limits_of_a_service_and_of_the_daemon)
     cr_assert_eq(scoreboard_take_place(board, 2, 0, 2, 3), PLACES_NONE_IN_SERVICE);
     cr_assert_eq(scoreboard_take_place(board, 2, 1, 0, 3), PLACES_TAKEN);
     cr_assert_eq(scoreboard_take_place(board, 3, 1, 0, 3), PLACES_NONE_IN_DAEMON);
-    cr_assert_not(scoreboard_has_place(board, 1, 0, 3));
-    cr_assert(scoreboard_has_place(board, 1, 0, 0), "0 is no limit");
+    cr_assert_eq(scoreboard_look_for_place(board, 1, 0, 3), PLACES_NONE_IN_DAEMON);
+    cr_assert_eq(scoreboard_look_for_place(board, 1, 0, 0), PLACES_TAKEN, "0 is no limit");
     cr_assert_eq(scoreboard_held(board, 0), 2);
     cr_assert_eq(scoreboard_held(board, 1), 1);
     cr_assert_eq(scoreboard_held_by_all(board), 3);
     scoreboard_give_place(board, 1, 0);
-    cr_assert(scoreboard_has_place(board, 0, 2, 3));
+    cr_assert_eq(scoreboard_look_for_place(board, 0, 2, 3), PLACES_TAKEN);
     cr_assert_eq(scoreboard_take_place(board, 3, 0, 2, 3), PLACES_TAKEN);
 }
 
