@@ -27,7 +27,11 @@ static struct question {
     struct addrinfo *answer; /* written by the thread alone, read when it has ended */
     int code;                /* likewise: 0 or EAI_... */
     int errnum;              /* likewise: errno, when the code is EAI_SYSTEM */
+    bool answered;           /* guarded by the lock */
 } question;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t answered = PTHREAD_COND_INITIALIZER;
 
 static const struct {
     int code;
@@ -70,18 +74,31 @@ static void *look_up(void *unused)
     (void)unused;
     question.code = getaddrinfo(question.host, question.port, &question.hints, &question.answer);
     question.errnum = errno;
+    pthread_mutex_lock(&lock);
+    question.answered = true;
+    pthread_mutex_unlock(&lock);
+    pthread_cond_signal(&answered);
     return NULL;
 }
 
-/* True when the thread has ended before the deadline. */
-static bool wait_answer(pthread_t thread, uint64_t deadline)
+static bool wait_until(uint64_t deadline)
 {
-    if (!deadline)
-        return pthread_join(thread, NULL) == 0;
     struct timespec moment = {.tv_sec = (time_t)(deadline / CLOCK_S),
                               .tv_nsec = (long)(deadline % CLOCK_S)};
-    if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &moment) == 0)
-        return true;
+    int failed = 0;
+    pthread_mutex_lock(&lock);
+    while (!question.answered && !failed)
+        failed = pthread_cond_clockwait(&answered, &lock, CLOCK_MONOTONIC, &moment);
+    bool in_time = question.answered;
+    pthread_mutex_unlock(&lock);
+    return in_time;
+}
+
+/* True when the thread has its answer before the deadline. */
+static bool wait_answer(pthread_t thread, uint64_t deadline)
+{
+    if (!deadline || wait_until(deadline))
+        return pthread_join(thread, NULL) == 0;
     pthread_detach(thread);
     return false;
 }

@@ -18,7 +18,8 @@ TCPC = os.path.abspath(os.environ.get("TCPC", "./tcpc"))
 PATIENCE = 60  # seconds; a test that takes longer has failed
 MIB = 1 << 20
 with open(TCPC, "rb") as binary:
-    SANITIZED = b"__asan_" in binary.read()  # its own memory is a multiple of tcpc's
+    CODE = binary.read()
+SANITIZED = b"__asan_" in CODE or b"__tsan_" in CODE  # its own memory is a multiple of tcpc's
 BULK = os.urandom(MIB) * 32
 
 
