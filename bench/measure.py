@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: MIT
+"""What the benchmark and the check of the counts measure with: servers that run, what /proc knows
+of them, load for them, and the counts of strace and callgrind."""
+
+import collections
+import ctypes
+import glob
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+HOST = "127.0.0.1"
+PATIENCE = 20  # seconds until what must happen has failed to happen
+
+
+class Failure(Exception):
+    """A server or the load generator did not do what it should."""
+
+
+def wait_until(condition, what, patience=PATIENCE):
+    """Calls condition() until it returns something true, and returns that."""
+    deadline = time.monotonic() + patience
+    while not (result := condition()):
+        if time.monotonic() > deadline:
+            raise Failure(f"waited {patience:g} s in vain for {what}")
+        time.sleep(0.002)
+    return result
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+def die_with_parent():
+    """In a child before it executes: SIGKILL when the benchmark itself dies."""
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def read(path):
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return ""
+
+
+# --- A tree of processes as /proc shows it ---
+
+
+def children_of(pid):
+    tasks = glob.glob(f"/proc/{pid}/task/*/children")
+    return [int(child) for task in tasks for child in read(task).split()]
+
+
+def tree_of(pid):
+    """The process and all below it."""
+    return [pid] + [below for child in children_of(pid) for below in tree_of(child)]
+
+
+def memory_of(pid):
+    """Resident bytes."""
+    text = read(f"/proc/{pid}/statm")
+    return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE") if text else 0
+
+
+def precise_cpu_of(pid):
+    """Seconds of CPU of the threads that live, to the nanosecond."""
+    tasks = glob.glob(f"/proc/{pid}/task/*/schedstat")
+    return sum(int((read(task).split() or [0])[0]) for task in tasks) / 1e9
+
+
+def whole_cpu_of(pid):
+    """Seconds of CPU with those of ended threads and children, in steps of 10 ms."""
+    after_name = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return sum(map(int, after_name[11:15])) / os.sysconf("SC_CLK_TCK") if after_name else 0
+
+
+def descriptors_of(pid):
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def watched_by_epoll(pid):
+    """For each epoll instance of a process the number of descriptors in it."""
+    infos = map(read, glob.glob(f"/proc/{pid}/fdinfo/*"))
+    return [info.count("tfd:") for info in infos if "tfd:" in info]
+
+
+# --- A server that runs ---
+
+
+class Running:
+    """A server in the foreground, with a folder of its own.
+
+    `argv` is a function of that folder and of the port on loopback that the server shall take."""
+
+    def __init__(self, argv, prefix=(), short_lived=False):
+        self.folder = tempfile.mkdtemp(prefix="tcpd-bench-")
+        self.port = free_port()
+        self.prefix, self.short_lived = prefix, short_lived
+        argv = [*(part.replace("FOLDER", self.folder) for part in prefix),
+                *argv(self.folder, self.port)]
+        with open(self.path("output"), "wb") as output:
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output,
+                                            stderr=output, preexec_fn=die_with_parent)
+        try:
+            wait_until(self.answers, f"{argv[0]} to listen")
+        except Failure as failure:
+            said = read(self.path("output"))[-2000:]
+            self.stop()
+            raise Failure(f"{failure}\n{said}") from None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def answers(self):
+        if self.process.poll() is not None:
+            raise Failure(f"the server left with status {self.process.returncode}")
+        try:
+            socket.create_connection((HOST, self.port), 1).close()
+            return True
+        except OSError:
+            return False
+
+    @property
+    def pid(self):
+        """The server's own process: under strace it is a child."""
+        if self.prefix and self.prefix[0] == "strace":
+            return wait_until(lambda: children_of(self.process.pid), "strace's child")[0]
+        return self.process.pid
+
+    def tree(self):
+        return tree_of(self.pid)
+
+    def cpu(self):
+        return sum(map(whole_cpu_of if self.short_lived else precise_cpu_of, self.tree()))
+
+    def memory(self):
+        return sum(map(memory_of, self.tree()))
+
+    def descriptors(self):
+        return sum(map(descriptors_of, self.tree()))
+
+    def end(self):
+        """In order, so that strace and callgrind write what they have counted."""
+        os.kill(self.pid, signal.SIGTERM)
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{self.process.args[0]} does not end") from None
+
+    def stop(self):
+        """In order or not, nothing of it is left."""
+        try:
+            if self.process.poll() is None:
+                self.end()
+        except (Failure, ProcessLookupError):
+            for pid in self.tree():
+                os.kill(pid, signal.SIGKILL)
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+# --- Load ---
+
+
+class Load:
+    """bench/load on a server: made, its connections stand; go() is the work; end() closes them."""
+
+    program = "bench/load"
+
+    def __init__(self, port, mode, *options):
+        argv = [self.program, mode, "-g", *map(str, options), f"{HOST}:{port}"]
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        preexec_fn=die_with_parent, text=True)
+        self.expect("ready")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind:
+            self.process.kill()
+        self.process.communicate()
+
+    def expect(self, beginning):
+        line = self.process.stdout.readline()
+        if not line.startswith(beginning):
+            raise Failure(f"{' '.join(self.process.args)} failed: {line}")
+        return line
+
+    def go(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        pairs = [pair.split("=") for pair in self.expect("mode=").split()[1:]]
+        return {key: float(value) for key, value in pairs}
+
+    def end(self):
+        self.process.communicate("\n")
+        if self.process.returncode:
+            raise Failure(f"{' '.join(self.process.args)} failed")
+
+
+def under_load(server, mode, *options):
+    """The result of the load generator, and the server's CPU for it in microseconds for each."""
+    with Load(server.port, mode, *options) as load:
+        before = server.cpu()
+        result = load.go()
+        result["cpu_us"] = (server.cpu() - before) * 1e6 / max(result["done"], 1)
+        load.end()
+    return result
+
+
+# --- Counts ---
+
+STRACE = ("strace", "-f", "-c", "-U", "name,calls", "-o", "FOLDER/calls")
+CALLGRIND = ("valgrind", "--tool=callgrind", "--trace-children=yes", "-q",
+             "--callgrind-out-file=FOLDER/instructions.%p")
+
+
+def counted_calls(server):
+    """System calls by name, after the server's end."""
+    table = wait_until(lambda: read(server.path("calls")), "what strace counted")
+    found = re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)
+    return collections.Counter({name: int(n) for name, n in found if name != "total"})
+
+
+def counted_instructions(server):
+    """User instructions of all processes, after the server's end."""
+    files = glob.glob(server.path("instructions.*"))
+    found = [re.search(r"^(?:totals|summary): (\d+)", read(file), re.MULTILINE) for file in files]
+    if not any(found):
+        raise Failure("callgrind counted nothing")
+    return collections.Counter({"instructions": sum(int(match[1]) for match in found if match)})
+
+
+COUNTERS = {STRACE: counted_calls, CALLGRIND: counted_instructions}
+
+
+def counts_of(start, tool, work, less, more):
+    """The counts for one piece of work, by name.
+
+    The server is started twice, and does `less` pieces and then `more` pieces of work: what its
+    start and end cost cancels out.  start(tool) makes it, work(server, pieces) drives it."""
+    totals = []
+    for pieces in (less, more):
+        with start(tool) as server:
+            work(server, pieces)
+            server.end()
+            totals.append(COUNTERS[tool](server))
+    names = set(totals[0]) | set(totals[1])
+    return {name: (totals[1][name] - totals[0][name]) / (more - less) for name in names}
