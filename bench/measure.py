@@ -7,6 +7,7 @@ import ctypes
 import glob
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -28,7 +29,7 @@ def wait_until(condition, what, patience=PATIENCE):
     while not (result := condition()):
         if time.monotonic() > deadline:
             raise Failure(f"waited {patience:g} s in vain for {what}")
-        time.sleep(0.002)
+        time.sleep(0.001)
     return result
 
 
@@ -39,10 +40,13 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def die_with_parent():
-    """In a child before it executes: SIGKILL when the benchmark itself dies."""
+def prepare_child():
+    """In a child before it executes: SIGKILL when the benchmark itself dies, and all the
+    descriptors that there may be."""
     PR_SET_PDEATHSIG = 1
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def read(path):
@@ -105,17 +109,20 @@ class Running:
 
     `argv` is a function of that folder and of the port on loopback that the server shall take."""
 
-    def __init__(self, argv, prefix=(), short_lived=False):
+    def __init__(self, argv, prefix=(), short_lived=False, host=HOST, speaks_echo=False):
         self.folder = tempfile.mkdtemp(prefix="tcpd-bench-")
-        self.port = free_port()
+        self.address, self.speaks_echo = (host, free_port()), speaks_echo
         self.prefix, self.short_lived = prefix, short_lived
+        self.uncounted = set()  # processes that are none of the tools' business
         argv = [*(part.replace("FOLDER", self.folder) for part in prefix),
-                *argv(self.folder, self.port)]
+                *argv(self.folder, self.address[1])]
+        self.started = time.monotonic()
         with open(self.path("output"), "wb") as output:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output,
-                                            stderr=output, preexec_fn=die_with_parent)
+                                            stderr=output, preexec_fn=prepare_child)
         try:
             wait_until(self.answers, f"{argv[0]} to listen")
+            self.took = time.monotonic() - self.started  # to be there
         except Failure as failure:
             said = read(self.path("output"))[-2000:]
             self.stop()
@@ -131,13 +138,21 @@ class Running:
         return os.path.join(self.folder, name)
 
     def answers(self):
+        """Whether it accepts a connection, and echoes a byte if it speaks echo."""
         if self.process.poll() is not None:
             raise Failure(f"the server left with status {self.process.returncode}")
         try:
-            socket.create_connection((HOST, self.port), 1).close()
-            return True
+            with socket.create_connection(self.address, PATIENCE) as client:
+                if self.speaks_echo:
+                    client.sendall(b"e")
+                    return client.recv(1) == b"e"
+                return True
         except OSError:
             return False
+
+    @property
+    def port(self):
+        return self.address[1]
 
     @property
     def pid(self):
@@ -184,12 +199,12 @@ class Running:
 class Load:
     """bench/load on a server: made, its connections stand; go() is the work; end() closes them."""
 
-    program = "bench/load"
+    program = os.path.join(os.environ.get("top_builddir", "."), "bench", "load")
 
     def __init__(self, port, mode, *options):
         argv = [self.program, mode, "-g", *map(str, options), f"{HOST}:{port}"]
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        preexec_fn=die_with_parent, text=True)
+                                        preexec_fn=prepare_child, text=True)
         self.expect("ready")
 
     def __enter__(self):
@@ -230,25 +245,34 @@ def under_load(server, mode, *options):
 
 # --- Counts ---
 
-STRACE = ("strace", "-f", "-c", "-U", "name,calls", "-o", "FOLDER/calls")
+STRACE = ("strace", "-ff", "-qq", "-s", "0", "-e", "signal=none", "-o", "FOLDER/calls")
 CALLGRIND = ("valgrind", "--tool=callgrind", "--trace-children=yes", "-q",
              "--callgrind-out-file=FOLDER/instructions.%p")
 
 
+def is_there(tool):
+    return bool(shutil.which(tool[0]))
+
+
+def written_by(server, name):
+    """What a tool wrote for each process or thread: NAME.NUMBER, but for those not to count."""
+    files = glob.glob(server.path(f"{name}.*"))
+    return [read(file) for file in files if int(file.rpartition(".")[2]) not in server.uncounted]
+
+
 def counted_calls(server):
     """System calls by name, after the server's end."""
-    table = wait_until(lambda: read(server.path("calls")), "what strace counted")
-    found = re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)
-    return collections.Counter({name: int(n) for name, n in found if name != "total"})
+    return collections.Counter(name for text in written_by(server, "calls")
+                               for name in re.findall(r"^(\w+)\(", text, re.MULTILINE))
 
 
 def counted_instructions(server):
-    """User instructions of all processes, after the server's end."""
-    files = glob.glob(server.path("instructions.*"))
-    found = [re.search(r"^(?:totals|summary): (\d+)", read(file), re.MULTILINE) for file in files]
-    if not any(found):
+    """User instructions, after the server's end."""
+    totals = [re.search(r"^(?:totals|summary): (\d+)", text, re.MULTILINE)
+              for text in written_by(server, "instructions")]
+    if not any(totals):
         raise Failure("callgrind counted nothing")
-    return collections.Counter({"instructions": sum(int(match[1]) for match in found if match)})
+    return collections.Counter({"instructions": sum(int(match[1]) for match in totals if match)})
 
 
 COUNTERS = {STRACE: counted_calls, CALLGRIND: counted_instructions}
