@@ -30,13 +30,14 @@ class Effort:
     gigabytes: int = 2
     idle: int = 9000
     held: int = 18000
+    rest: int = 5  # seconds until memory is looked at: some tidy up late
     slow: int = 5000
     counted: tuple = (1000, 6000)
     peers: bool = True
 
 
 QUICK = Effort(rounds=2, requests=60000, connections=5000, gigabytes=1, idle=4000, held=4000,
-               slow=1000, counted=(500, 2000), peers=False)
+               rest=1, slow=1000, counted=(500, 2000), peers=False)
 
 
 def say(text):
@@ -194,45 +195,46 @@ def memory(effort):
     for server in present([servers.bare_epoll(), servers.tcpd(), *peers]):
         say(f"memory of {server.name}")
         count = min(server.holds, effort.held)
-        table.rows.append((server.name, server.note, *held(server, count)))
+        table.rows.append((server.name, server.note, *held(server, count, effort.rest)))
     return table
 
 
-def held(server, count):
+def held(server, count, rest):
     """RSS with `count` connections less RSS with none, for each; and the same after they left."""
     with server.start() as running:
-        before, open_before = running.memory(), running.descriptors()
+        running.settle()
+        before = running.memory()
         try:
             with Load(running.port, "hold", "-c", count, *server.ask) as load:
                 load.go()
+                time.sleep(rest)
                 full = running.memory()
                 load.end()
-            measure.wait_until(lambda: running.descriptors() <= open_before + 2, "all to leave")
+            running.settle()
+            time.sleep(rest)
         except measure.Failure as failure:
             say(str(failure))
             return None, count, None
-        time.sleep(0.5)
         return (full - before) / count, count, (running.memory() - before) / count
 
 
 def drive(mode, server):
     def work(running, pieces):
-        before = running.descriptors()
         with Load(running.port, mode, "-n", pieces, *server.ask) as load:
             load.go()
             load.end()
-        measure.wait_until(lambda: running.descriptors() <= before, "the last one to leave")
+        running.settle()
 
     return work
 
 
 def count(server, tool, mode, effort):
-    if not measure.is_there(tool):
+    if not measure.works(tool):
         return None
     try:
         return measure.counts_of(server.start, tool, drive(mode, server), *effort.counted)
     except measure.Failure as failure:
-        say(f"{server.name}: {failure}")
+        say(" ".join(f"{server.name}: {failure}".split()))
         return None
 
 
@@ -242,7 +244,9 @@ def counts(effort):
     ours = [servers.tcpd(), servers.tcpd("tcpd, access log", 1, True)]
     table = Table("counts", "Counts: what one request and one short connection cost, 50 at once",
                   ["calls/request", "instructions/request", "calls/connection",
-                   "instructions/connection"])
+                   "instructions/connection"],
+                  remark="Without an access log where nothing else is said; – could not be had: "
+                  "memcached does not start under valgrind.")
     names = Table("calls", "System calls of tcpd by name, for each", ["request", "connection"])
     for server in present([servers.bare_epoll(), *ours, *peers]):
         say(f"counts of {server.name}")

@@ -4,6 +4,7 @@ of them, load for them, and the counts of strace and callgrind."""
 
 import collections
 import ctypes
+import functools
 import glob
 import os
 import re
@@ -83,9 +84,12 @@ def precise_cpu_of(pid):
 
 
 def whole_cpu_of(pid):
-    """Seconds of CPU with those of ended threads and children, in steps of 10 ms."""
+    """Seconds of CPU with those of ended threads and children, which are told in steps of 10 ms."""
     after_name = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    return sum(map(int, after_name[11:15])) / os.sysconf("SC_CLK_TCK") if after_name else 0
+    if not after_name:
+        return 0
+    user, system, *ended = [int(ticks) / os.sysconf("SC_CLK_TCK") for ticks in after_name[11:15]]
+    return max(user + system, precise_cpu_of(pid)) + sum(ended)
 
 
 def descriptors_of(pid):
@@ -173,6 +177,18 @@ class Running:
     def descriptors(self):
         return sum(map(descriptors_of, self.tree()))
 
+    def settle(self):
+        """Waits until it opens and closes nothing any more: it has started, or all have left."""
+        last = [self.descriptors(), time.monotonic()]
+
+        def is_still():
+            now = self.descriptors()
+            if now != last[0]:
+                last[:] = now, time.monotonic()
+            return time.monotonic() - last[1] > 0.3
+
+        wait_until(is_still, "the server to settle")
+
     def end(self):
         """In order, so that strace and callgrind write what they have counted."""
         os.kill(self.pid, signal.SIGTERM)
@@ -218,7 +234,7 @@ class Load:
     def expect(self, beginning):
         line = self.process.stdout.readline()
         if not line.startswith(beginning):
-            raise Failure(f"{' '.join(self.process.args)} failed: {line}")
+            raise Failure(f"bench/load {self.process.args[1]} failed {line}")
         return line
 
     def go(self):
@@ -230,7 +246,7 @@ class Load:
     def end(self):
         self.process.communicate("\n")
         if self.process.returncode:
-            raise Failure(f"{' '.join(self.process.args)} failed")
+            raise Failure(f"bench/load {self.process.args[1]} failed")
 
 
 def under_load(server, mode, *options):
@@ -250,8 +266,15 @@ CALLGRIND = ("valgrind", "--tool=callgrind", "--trace-children=yes", "-q",
              "--callgrind-out-file=FOLDER/instructions.%p")
 
 
-def is_there(tool):
-    return bool(shutil.which(tool[0]))
+@functools.cache
+def works(tool):
+    """Whether a tool is installed, and may do here what it does."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [*(part.replace("FOLDER", folder) for part in tool), "true"]
+        try:
+            return subprocess.run(command, capture_output=True, check=False).returncode == 0
+        except FileNotFoundError:
+            return False
 
 
 def written_by(server, name):

@@ -113,13 +113,14 @@ def memcached(threads=1):
                 "-t", str(threads), "-c", "19000", "-m", "64"]
 
     return Server("memcached", argv, "memcached", ask=("-q", "mn\r\n", "-a", "MN\r\n"),
-                  holds=18000, note=f"the request is `mn`; {threads} worker(s)")
+                  holds=18000, note="the request is mn, 4 bytes")
 
 
 def redis():
     def argv(folder, port):
         return ["redis-server", "--bind", measure.HOST, "--port", str(port), "--dir", folder,
-                "--save", "", "--appendonly", "no", "--maxclients", "19000", "--daemonize", "no"]
+                "--save", "", "--appendonly", "no", "--maxclients", "19000", "--daemonize", "no",
+                "--protected-mode", "no"]
 
     text = "m" * 40
     return Server("redis", argv, "redis-server", holds=18000, note="the request is ECHO, 64 bytes",
@@ -165,7 +166,7 @@ def nginx(threads=1):
                 write(folder, "nginx.conf", text)]
 
     return Server("nginx stream", argv, "nginx", proxies=True, holds=9000,
-                  note=f"proxies; {threads} worker(s)")
+                  note="proxies")
 
 
 HAPROXY = """
@@ -192,7 +193,7 @@ def haproxy(threads=1):
         return ["haproxy", "-db", "-f", write(folder, "haproxy.cfg", text)]
 
     return Server("haproxy", argv, "haproxy", proxies=True, holds=9000,
-                  note=f"proxies; {threads} thread(s)")
+                  note="proxies")
 
 
 # --- A process for each connection ---

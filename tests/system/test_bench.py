@@ -70,7 +70,7 @@ class Notices(unittest.TestCase):
 
     def test_a_lost_byte(self):
         def lose(message, before):
-            return message[:-1] if 640 <= before < 900 else message
+            return message[1:] if 640 <= before < 900 else message
 
         self.refused(lose, "wrong bytes", options=("-c", 1, "-d", 4, "-n", 100))
 

@@ -8,7 +8,6 @@ at once when it goes on.  docs/BENCHMARKS.md tells the same figures under free-r
 import os
 import platform
 import resource
-import shutil
 import signal
 import socket
 import sys
@@ -129,10 +128,6 @@ def connections_alone(server, rounds):
         clients.wait_open(0)
 
 
-def needs(program):
-    return unittest.skipUnless(shutil.which(program), f"there is no {program}")
-
-
 def counts_are_known():
     """Other compilers' switches, and other machines, make for other instructions."""
     flags = os.environ.get("TCPD_BUILT_WITH", "-O2").split()
@@ -140,6 +135,10 @@ def counts_are_known():
 
 
 needs_known_code = unittest.skipUnless(counts_are_known(), "not built with -O2 for x86_64")
+
+
+def needs(tool):
+    return unittest.skipUnless(measure.works(tool), f"{tool[0]} is not there, or may not trace")
 
 
 @tcpdtest.measures
@@ -154,30 +153,30 @@ class Counts(unittest.TestCase):
         counts = measure.counts_of(lambda tool: start(tool, **settings), tool, work, less, more)
         self.check(what, {name: n / CLIENTS for name, n in counts.items()})
 
-    @needs("strace")
+    @needs(measure.STRACE)
     def test_calls_for_a_request(self):
         self.count("system calls for a request", measure.STRACE, requests)
 
-    @needs("strace")
+    @needs(measure.STRACE)
     def test_calls_for_a_connection(self):
         self.count("system calls for a connection", measure.STRACE, connections)
 
-    @needs("strace")
+    @needs(measure.STRACE)
     def test_calls_for_a_connection_alone(self):
         self.count("system calls for a connection that comes alone", measure.STRACE,
                    connections_alone)
 
-    @needs("valgrind")
+    @needs(measure.CALLGRIND)
     @needs_known_code
     def test_instructions_for_a_request(self):
         self.count("instructions for a request", measure.CALLGRIND, requests)
 
-    @needs("valgrind")
+    @needs(measure.CALLGRIND)
     @needs_known_code
     def test_instructions_for_a_connection(self):
         self.count("instructions for a connection", measure.CALLGRIND, connections)
 
-    @needs("valgrind")
+    @needs(measure.CALLGRIND)
     @needs_known_code
     def test_instructions_for_a_logged_connection(self):
         self.count("instructions for a connection with its line in the log", measure.CALLGRIND,
