@@ -145,7 +145,7 @@ def bulk(effort):
                    present([servers.bare_epoll(), servers.tcpd(), *peers]), effort.rounds,
                    "bulk", "-s", f"{size}G",
                    figures=[("CPU, ms for a GiB", "cpu_us", 0.001 / size),
-                            ("GiB/s", "rate", size)])
+                            ("GiB/s", "gib_per_s", 1)])
 
 
 def short(effort):

@@ -256,6 +256,7 @@ def under_load(server, mode, *options):
         result = load.go()
         result["cpu_us"] = (server.cpu() - before) * 1e6 / max(result["done"], 1)
         load.end()
+    result["gib_per_s"] = result["bytes"] / result["seconds"] / (1 << 30)
     return result
 
 
