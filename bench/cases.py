@@ -152,6 +152,7 @@ def short(effort):
     peers = [servers.bare_thread(), servers.memcached(2), servers.redis(), servers.nginx(2),
              servers.haproxy(2)] if effort.peers else []
     candidates = [servers.bare_epoll(2), servers.tcpd("tcpd, 1 worker", note="and its acceptor"),
+                  servers.bare_epoll(),
                   servers.tcpd("tcpd", 2, note="2 workers, and the acceptor"),
                   servers.tcpd("tcpd, access log", 2, True, "as before"), *peers]
     return compare("short", "Short connections (connect, one echo of 64 bytes, close), 50 at once",
@@ -172,18 +173,19 @@ def slow_peers(effort):
     """p99 of 50 connections without and with slow ones beside, in turns."""
     say("slow peers")
     table = Table("slow", f"50 connections beside {effort.slow} slow peers, which send or read a "
-                  "byte a second", ["p99, ratio", "p50, µs", "p99, µs", "max, µs"])
-    sides = {"alone": (), "beside slow peers": ("-w", effort.slow)}
-    results = {side: [] for side in sides}
-    with servers.tcpd().start() as running:
-        for _ in range(effort.rounds):
-            for side, options in sides.items():
-                options = ("-n", effort.requests, "-l", 10, *options)
-                results[side].append(measure.under_load(running, "request", *options))
-    for side, turns in results.items():
-        medians = [statistics.median(turn[key] for turn in turns)
-                   for key in ("p50_us", "p99_us", "max_us")]
-        table.rows.append((f"tcpd, {side}", "", paired(results, side, "alone", "p99_us"), *medians))
+                  "byte every five seconds", ["p99, ratio", "p50, µs", "p99, µs", "max, µs"])
+    work = ("request", "-n", 2 * effort.requests, "-l", 10)
+    for server in (servers.bare_epoll(), servers.tcpd()):
+        alone, beside = f"{server.name}, alone", f"{server.name}, beside them"
+        results = {alone: [], beside: []}
+        with server.start() as running:
+            for _ in range(effort.rounds):
+                results[alone].append(measure.under_load(running, *work))
+                results[beside].append(measure.under_load(running, *work, "-w", effort.slow))
+        for side, turns in results.items():
+            medians = [statistics.median(turn[key] for turn in turns)
+                       for key in ("p50_us", "p99_us", "max_us")]
+            table.rows.append((side, "", paired(results, side, alone, "p99_us"), *medians))
     return table
 
 

@@ -14,9 +14,10 @@ set style histogram {style}
 set style fill solid 0.9 noborder
 set boxwidth 0.85
 set grid ytics linecolor "#dddddd"
+set errorbars 0.6 linecolor "#333333" linewidth 1
 set border 3 linecolor "#888888"
-set xtics nomirror rotate by -25 scale 0
-set ytics nomirror
+set xtics nomirror rotate by -25 scale 0 textcolor "black"
+set ytics nomirror textcolor "black"
 set ylabel "{unit}"
 set key top left
 {scale}

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define TICK_MS  5
-#define PERIOD   (1000 / TICK_MS) /* ticks in which each slow peer moves once */
-#define HEAP     4096             /* bytes that the server is given to send to a slow reader */
-#define IDENTITY 1000000          /* their numbers are none of those that work */
+#define TICK_NS  1000000 /* a millisecond: few at once, or they would be in their own way */
+#define PERIOD   5000    /* ticks in which each slow peer moves once */
+#define HEAP     4096    /* bytes that the server is given to send to a slow reader */
+#define IDENTITY 1000000 /* their numbers are none of those that work */
 
 static bool reads_slowly(unsigned index)
 {
@@ -43,16 +43,27 @@ static int move_some(struct crowd *crowd, unsigned tick)
     return 0;
 }
 
+static void pause_until_next(struct timespec *due)
+{
+    due->tv_nsec += TICK_NS;
+    if (due->tv_nsec >= 1000000000) {
+        due->tv_nsec -= 1000000000;
+        due->tv_sec++;
+    }
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, due, NULL);
+}
+
 static void *move_slow_ones(void *argument)
 {
     struct crowd *crowd = argument;
-    const struct timespec pause = {.tv_nsec = TICK_MS * 1000000};
+    struct timespec due;
+    clock_gettime(CLOCK_MONOTONIC, &due);
     for (unsigned tick = 0; !__atomic_load_n(&crowd->stop, __ATOMIC_RELAXED); tick++) {
         if (move_some(crowd, tick)) {
             crowd->failed = true;
             break;
         }
-        nanosleep(&pause, NULL);
+        pause_until_next(&due);
     }
     return NULL;
 }

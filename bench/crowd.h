@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The connections that are held beside those that work: silent ones, which have spoken once, and
- * slow ones, of which each even one sends and each odd one reads a byte a second.
+ * slow ones, of which each even one sends and each odd one reads a byte every five seconds.
  */
 #ifndef TCPD_BENCH_CROWD_H
 #define TCPD_BENCH_CROWD_H
