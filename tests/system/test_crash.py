@@ -203,6 +203,7 @@ class Crash(tcpdtest.TestCase):
                 client = daemon.connect("echo")
                 client.sendall(b"x")
                 client.expect(b"x")
+                daemon.wait_log("child_died ")  # the new child may answer before the line is out
                 [line] = daemon.lines("child_died")
                 self.assertEqual(line["pid"], child)
                 self.assertEqual(line["signal"], number)
