@@ -149,7 +149,7 @@ static int say_valid(const struct command_line *command, const struct conf *conf
     return EX_OK;
 }
 
-static int run(const struct command_line *command, const struct conf *conf)
+static int run(const struct command_line *command, struct conf *conf)
 {
     if (command->test || command->dump)
         return say_valid(command, conf);

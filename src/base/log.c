@@ -62,7 +62,22 @@ static const char *const level_names[] = {
 
 bool log_wants(int level)
 {
-    return level <= log_.settings.level && log_.settings.target != LOG_TARGET_NONE;
+    return level <= log_level() && log_.settings.target != LOG_TARGET_NONE;
+}
+
+void log_set_level(int level)
+{
+    __atomic_store_n(&log_.settings.level, level, __ATOMIC_RELAXED);
+}
+
+int log_level(void)
+{
+    return __atomic_load_n(&log_.settings.level, __ATOMIC_RELAXED);
+}
+
+void log_show_dropped(uint64_t *shown)
+{
+    ring_show_dropped(&log_.ring, shown);
 }
 
 uint64_t log_dropped(void)

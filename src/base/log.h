@@ -65,8 +65,15 @@ bool log_flush(void);
 /* Whether a line of this level would be written.  Any thread. */
 bool log_wants(int level);
 
+/* Another level for this process.  Any thread. */
+void log_set_level(int level);
+int log_level(void);
+
 /* Lines dropped by this process so far because the ring was full.  Any thread. */
 uint64_t log_dropped(void);
+
+/* From now on *shown grows with each line that this process drops; it must live as long. */
+void log_show_dropped(uint64_t *shown);
 
 /* Writes one line in words.  The arguments must be tcpd's own: a peer's bytes go through log_add.
  */

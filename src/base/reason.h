@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Why a connection was closed, or not taken.  Each list is written once: names in the log and
- * counters come from it. */
+/*
+ * Why a connection was closed, or not taken.  Each list is written once: names
+ * in the log and counters come from it.  New ones go to the end: the numbers
+ * stand in memory that is shared with children of older binaries.
+ */
 #ifndef TCPD_BASE_REASON_H
 #define TCPD_BASE_REASON_H
 
@@ -12,7 +15,8 @@
     X(LIFETIME, "lifetime")           /* timeouts.lifetime */                                      \
     X(DRAIN, "drain")                 /* cut at the end of timeouts.drain */                       \
     X(RESET, "reset")                 /* the peer has reset it */                                  \
-    X(ERROR, "error")                 /* out of memory, or a fault of the service */
+    X(ERROR, "error")                 /* out of memory, or a fault of the service */               \
+    X(KILLED, "killed")               /* tcpctl kill */
 
 #define REJECT_REASONS(X) X(CONNECTIONS, "connections") /* limits.connections, overload "reset" */
 

@@ -66,6 +66,15 @@ static void count_dropped(struct ring *ring)
 {
     ring->lost++;
     __atomic_store_n(&ring->dropped, ring->dropped + 1, __ATOMIC_RELAXED);
+    if (ring->shown)
+        __atomic_store_n(ring->shown, *ring->shown + 1, __ATOMIC_RELAXED);
+}
+
+void ring_show_dropped(struct ring *ring, uint64_t *shown)
+{
+    pthread_mutex_lock(&ring->lock);
+    ring->shown = shown;
+    pthread_mutex_unlock(&ring->lock);
 }
 
 void ring_drop(struct ring *ring)

@@ -28,6 +28,7 @@ struct ring {
     size_t used;        /* of `filling`: entries stand one behind the other */
     uint32_t lost;      /* dropped since the last line that found room */
     uint64_t dropped;   /* dropped ever; atomic, written under the lock */
+    uint64_t *shown;    /* where others see `dropped` grow, or NULL; set under the lock */
     bool reader_sleeps; /* in ring_wait: the next line wakes it */
     bool closed;        /* ring_wait returns at once */
 };
@@ -51,6 +52,9 @@ const char *ring_take(struct ring *ring, size_t *size);
 
 /* The entry at *at of what ring_take returned, with *at moved behind it. */
 const struct ring_entry *ring_next(const char *entries, size_t *at);
+
+/* From now on *shown grows with each line dropped.  Any thread. */
+void ring_show_dropped(struct ring *ring, uint64_t *shown);
 
 /* Sleeps until there is a line or the ring is closed; false when it is closed and empty.  The
  * reader. */

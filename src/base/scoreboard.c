@@ -1,18 +1,57 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/scoreboard.h"
 
+#include "base/clock.h"
+#include "base/scoreboard_sequence.h"
+
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define ALIGNMENT 64 /* of a thread's slot: no two threads write to one cache line */
+/* Room for boards to come: only what is written to takes memory. */
+#define SIZE_LARGE ((size_t)1 << (sizeof(size_t) > 4 ? 30 : 27))
+#define SIZE_SMALL ((size_t)1 << 27) /* where the address space is limited */
 
-/* Slots are apart by whole cache lines, so a thread's array is rounded up to them. */
-static size_t slot_size(unsigned services)
+#define LINE 64 /* no two threads write to one cache line */
+
+_Static_assert(CLOSE_REASON_COUNT <= 24, "room in struct counters");
+_Static_assert(REJECT_REASON_COUNT <= 16, "room in struct counters");
+
+const uint64_t histogram_durations[HISTOGRAM_BUCKETS] = {
+    CLOCK_MS,     10 * CLOCK_MS, 100 * CLOCK_MS, CLOCK_S,   10 * CLOCK_S,
+    60 * CLOCK_S, 600 * CLOCK_S, 3600 * CLOCK_S, UINT64_MAX};
+
+const uint64_t histogram_waits[HISTOGRAM_BUCKETS] = {CLOCK_MS / 100, CLOCK_MS / 10, CLOCK_MS,
+                                                     5 * CLOCK_MS,   20 * CLOCK_MS, 50 * CLOCK_MS,
+                                                     200 * CLOCK_MS, CLOCK_S,       UINT64_MAX};
+
+static size_t round_up(size_t size, size_t to)
 {
-    return (services * sizeof(struct counters) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return (size + to - 1) / to * to;
+}
+
+/* The memory. */
+
+static struct scoreboard *map(int memory, int room, struct error *error)
+{
+    struct stat file;
+    struct scoreboard *scoreboard = malloc(sizeof *scoreboard);
+    size_t size = fstat(memory, &file) == 0 ? (size_t)file.st_size : 0;
+    void *head = MAP_FAILED;
+    if (scoreboard && size >= sizeof(struct scoreboard_head))
+        head = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memory, 0);
+    if (head == MAP_FAILED) {
+        error_set(error, errno, "cannot map the scoreboard");
+        free(scoreboard);
+        return NULL;
+    }
+    madvise(head, size, MADV_DONTDUMP);
+    *scoreboard = (struct scoreboard){head, memory, room};
+    return scoreboard;
 }
 
 static void init_lock(pthread_mutex_t *lock)
@@ -25,30 +64,47 @@ static void init_lock(pthread_mutex_t *lock)
     pthread_mutexattr_destroy(&attributes);
 }
 
-struct scoreboard *scoreboard_new(unsigned children, unsigned threads, unsigned services,
-                                  struct error *error)
+static struct scoreboard *make(int memory, int room, size_t size, struct error *error)
 {
-    size_t head = (sizeof(struct scoreboard) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    size_t slots = (size_t)children * (threads + 1) * slot_size(services);
-    size_t size = head + slots + (size_t)children * (services + 1) * sizeof(uint32_t);
-    char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) {
+    if (ftruncate(memory, (off_t)size)) {
         error_set(error, errno, "cannot make shared memory");
         return NULL;
     }
-    struct scoreboard *scoreboard = (void *)memory;
-    *scoreboard = (struct scoreboard){.children = children,
-                                      .threads = threads,
-                                      .services = services,
-                                      .size = size,
-                                      .counters = (void *)(memory + head),
-                                      .places = (void *)(memory + head + slots)};
-    init_lock(&scoreboard->lock);
-    scoreboard->room = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (scoreboard->room >= 0)
+    struct scoreboard *scoreboard = map(memory, room, error);
+    if (!scoreboard)
+        return NULL;
+    scoreboard->head->layout = SCOREBOARD_LAYOUT;
+    scoreboard->head->size = size;
+    scoreboard->head->daemon.started = clock_now();
+    init_lock(&scoreboard->head->lock);
+    return scoreboard;
+}
+
+struct scoreboard *scoreboard_new(struct error *error)
+{
+    struct scoreboard *scoreboard = NULL;
+    int memory = memfd_create("tcpd-scoreboard", MFD_CLOEXEC);
+    int room = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (memory < 0 || room < 0)
+        error_set(error, errno, "cannot make the descriptors of the scoreboard");
+    else if (!(scoreboard = make(memory, room, SIZE_LARGE, error)))
+        scoreboard = make(memory, room, SIZE_SMALL, error);
+    if (!scoreboard && memory >= 0)
+        close(memory);
+    if (!scoreboard && room >= 0)
+        close(room);
+    return scoreboard;
+}
+
+struct scoreboard *scoreboard_adopt(int memory, int room, struct error *error)
+{
+    struct scoreboard *scoreboard = map(memory, room, error);
+    if (!scoreboard || scoreboard->head->layout == SCOREBOARD_LAYOUT)
         return scoreboard;
-    error_set(error, errno, "cannot make an eventfd");
-    scoreboard_free(scoreboard);
+    error_set(error, 0, "the scoreboard has layout %llu, this tcpd knows %d: a restart is needed",
+              (unsigned long long)scoreboard->head->layout, SCOREBOARD_LAYOUT);
+    munmap(scoreboard->head, scoreboard->head->size);
+    free(scoreboard);
     return NULL;
 }
 
@@ -56,119 +112,286 @@ void scoreboard_free(struct scoreboard *scoreboard)
 {
     if (!scoreboard)
         return;
-    if (scoreboard->room >= 0)
-        close(scoreboard->room);
-    munmap(scoreboard, scoreboard->size);
+    munmap(scoreboard->head, scoreboard->head->size);
+    close(scoreboard->memory);
+    close(scoreboard->room);
+    free(scoreboard);
 }
 
-struct counters *scoreboard_slot(struct scoreboard *scoreboard, unsigned child, unsigned thread)
+/* The parts of a board, as they follow one another. */
+
+struct layout {
+    size_t indices, last_calls, children, threads, size;
+};
+
+static size_t thread_size(unsigned services)
 {
-    size_t slot = (size_t)child * (scoreboard->threads + 1) + thread;
-    return (void *)((char *)scoreboard->counters + slot * slot_size(scoreboard->services));
+    return round_up(sizeof(struct thread_slot) + services * sizeof(struct counters), LINE);
 }
 
-static uint64_t load(const uint64_t *counter)
+static struct layout lay_out(const struct board_entry *entry)
 {
-    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+    struct layout layout;
+    layout.indices = round_up(entry->services * sizeof(uint32_t), LINE);
+    layout.last_calls = layout.indices + SCOREBOARD_SERVICES * sizeof(uint16_t);
+    layout.children = layout.last_calls + round_up(entry->listeners, LINE);
+    layout.threads = layout.children + entry->children * sizeof(struct child_score);
+    size_t slots = (size_t)entry->children * (entry->threads + 1);
+    layout.size = layout.threads + slots * thread_size(entry->services);
+    return layout;
 }
 
-static void add_slot(struct counters *sum, const struct counters *slot)
+bool board_view(struct board *board, const struct scoreboard *scoreboard,
+                const struct board_entry *entry)
 {
-    sum->accepted += load(&slot->accepted);
-    sum->received += load(&slot->received);
-    sum->sent += load(&slot->sent);
-    for (int i = 0; i < CLOSE_REASON_COUNT; i++)
-        sum->closed[i] += load(&slot->closed[i]);
-    for (int i = 0; i < REJECT_REASON_COUNT; i++)
-        sum->rejected[i] += load(&slot->rejected[i]);
+    size_t size = scoreboard->head->size;
+    if (!entry->offset || entry->children > SCOREBOARD_ROWS || entry->threads > SCOREBOARD_ROWS ||
+        entry->services > SCOREBOARD_SERVICES || entry->offset > size)
+        return false;
+    struct layout layout = lay_out(entry);
+    char *memory = (char *)scoreboard->head + entry->offset;
+    *board = (struct board){.scoreboard = scoreboard,
+                            .entry = *entry,
+                            .ids = (void *)memory,
+                            .indices = (void *)(memory + layout.indices),
+                            .last_calls = (void *)(memory + layout.last_calls),
+                            .children = (void *)(memory + layout.children),
+                            .threads = memory + layout.threads};
+    return layout.size <= size - entry->offset;
 }
 
-void scoreboard_sum(const struct scoreboard *scoreboard, unsigned service, struct counters *sum)
+static struct board *new_view(const struct scoreboard *scoreboard, const struct board_entry *entry)
 {
-    const char *slot = (const char *)scoreboard->counters;
-    unsigned slots = scoreboard->children * (scoreboard->threads + 1);
-    *sum = (struct counters){0};
-    for (unsigned i = 0; i < slots; i++, slot += slot_size(scoreboard->services))
-        add_slot(sum, (const struct counters *)(const void *)slot + service);
+    struct board *board = malloc(sizeof *board);
+    if (board && board_view(board, scoreboard, entry))
+        return board;
+    free(board);
+    return NULL;
 }
 
-static uint32_t *place(const struct scoreboard *scoreboard, unsigned child, unsigned service)
+struct thread_slot *board_thread(const struct board *board, unsigned child, unsigned thread)
 {
-    return scoreboard->places + (size_t)child * (scoreboard->services + 1) + service;
+    size_t slot = (size_t)child * (board->entry.threads + 1) + thread;
+    return (void *)(board->threads + slot * thread_size(board->entry.services));
 }
 
-uint32_t scoreboard_held(const struct scoreboard *scoreboard, unsigned service)
+/* Finding room.  What begins where something else ends wastes nothing: no other start is tried. */
+
+static bool overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
 {
-    uint32_t held = 0;
-    for (unsigned child = 0; child < scoreboard->children; child++)
-        held += __atomic_load_n(place(scoreboard, child, service), __ATOMIC_SEQ_CST);
-    return held;
+    return a < b + b_size && b < a + a_size;
 }
 
-uint32_t scoreboard_held_by_all(const struct scoreboard *scoreboard)
+static bool is_free(const struct scoreboard_head *head, uint64_t offset, uint64_t size)
 {
-    return scoreboard_held(scoreboard, scoreboard->services);
+    for (unsigned i = 0; i < SCOREBOARD_BOARDS; i++)
+        if (head->boards[i].offset &&
+            overlap(offset, size, head->boards[i].offset, head->boards[i].size))
+            return false;
+    return offset + size <= head->size;
 }
 
-static void add_place(struct scoreboard *scoreboard, unsigned child, unsigned service, uint32_t n)
+static uint64_t find_memory(const struct scoreboard_head *head, uint64_t size)
 {
-    __atomic_add_fetch(place(scoreboard, child, service), n, __ATOMIC_SEQ_CST);
-    __atomic_add_fetch(place(scoreboard, child, scoreboard->services), n, __ATOMIC_SEQ_CST);
+    uint64_t first = round_up(sizeof *head, 4096);
+    if (is_free(head, first, size))
+        return first;
+    for (unsigned i = 0; i < SCOREBOARD_BOARDS; i++) {
+        const struct board_entry *other = &head->boards[i];
+        if (other->offset && is_free(head, other->offset + other->size, size))
+            return other->offset + other->size;
+    }
+    return 0;
 }
 
-/* A child may have been killed while it held the lock: what it guards is whole at any moment. */
-static void lock(struct scoreboard *scoreboard)
+static bool rows_are_free(const struct scoreboard_head *head, uint32_t first, uint32_t count)
 {
-    if (pthread_mutex_lock(&scoreboard->lock) == EOWNERDEAD)
-        pthread_mutex_consistent(&scoreboard->lock);
+    for (unsigned i = 0; i < SCOREBOARD_BOARDS; i++)
+        if (head->boards[i].offset &&
+            overlap(first, count, head->boards[i].first_row, head->boards[i].children))
+            return false;
+    return first + count <= SCOREBOARD_ROWS;
 }
 
-enum places scoreboard_look_for_place(const struct scoreboard *scoreboard, unsigned service,
-                                      uint32_t service_limit, uint32_t daemon_limit)
+static uint32_t find_rows(const struct scoreboard_head *head, uint32_t count)
 {
-    if (daemon_limit && scoreboard_held_by_all(scoreboard) >= daemon_limit)
-        return PLACES_NONE_IN_DAEMON;
-    if (service_limit && scoreboard_held(scoreboard, service) >= service_limit)
-        return PLACES_NONE_IN_SERVICE;
-    return PLACES_TAKEN;
+    uint32_t first = 0;
+    while (first < SCOREBOARD_ROWS && !rows_are_free(head, first, count))
+        first++;
+    return first;
 }
 
-enum places scoreboard_take_place(struct scoreboard *scoreboard, unsigned child, unsigned service,
-                                  uint32_t service_limit, uint32_t daemon_limit)
+/* Those in use are looked at for each connection: there should be few. */
+static void count_rows(struct scoreboard_head *head)
 {
-    lock(scoreboard);
-    enum places places =
-        scoreboard_look_for_place(scoreboard, service, service_limit, daemon_limit);
-    if (places == PLACES_TAKEN)
-        add_place(scoreboard, child, service, 1);
-    pthread_mutex_unlock(&scoreboard->lock);
-    return places;
+    uint64_t rows = 0;
+    for (unsigned i = 0; i < SCOREBOARD_BOARDS; i++) {
+        const struct board_entry *entry = &head->boards[i];
+        if (entry->offset && entry->first_row + entry->children > rows)
+            rows = entry->first_row + entry->children;
+    }
+    __atomic_store_n(&head->rows, rows, __ATOMIC_SEQ_CST);
 }
 
-void scoreboard_tell_room(struct scoreboard *scoreboard)
+/* Services and their ids. */
+
+static bool is_in_use(const struct scoreboard *scoreboard, unsigned id)
 {
-    if (__atomic_load_n(&scoreboard->waiting, __ATOMIC_SEQ_CST) &&
-        __atomic_exchange_n(&scoreboard->waiting, 0, __ATOMIC_SEQ_CST))
-        eventfd_write(scoreboard->room, 1);
+    const struct scoreboard_head *head = scoreboard->head;
+    for (unsigned i = 0; i < SCOREBOARD_BOARDS; i++) {
+        const struct board_entry *entry = &head->boards[i];
+        const char *memory = (const char *)head + entry->offset;
+        if (entry->offset &&
+            ((const uint16_t *)(const void *)(memory + lay_out(entry).indices))[id])
+            return true;
+    }
+    return false;
 }
 
-void scoreboard_give_place(struct scoreboard *scoreboard, unsigned child, unsigned service)
+/* The id of that name, else one that never had a name, else one of a service that has gone. */
+static int find_id(const struct scoreboard *scoreboard, const char *name)
 {
-    add_place(scoreboard, child, service, (uint32_t)-1);
-    scoreboard_tell_room(scoreboard);
+    int free_one = -1;
+    for (int id = 0; id < SCOREBOARD_SERVICES; id++) {
+        const char *other = scoreboard->head->names[id];
+        if (strcmp(other, name) == 0)
+            return id;
+        if (other[0] == '\0')
+            return id;
+    }
+    for (int id = 0; id < SCOREBOARD_SERVICES && free_one < 0; id++)
+        if (!is_in_use(scoreboard, (unsigned)id))
+            free_one = id;
+    return free_one;
 }
 
-void scoreboard_wait_for_room(struct scoreboard *scoreboard)
+static int name_services(struct board *board, const struct board_plan *plan)
 {
-    __atomic_store_n(&scoreboard->waiting, 1, __ATOMIC_SEQ_CST);
+    struct scoreboard_head *head = board->scoreboard->head;
+    for (uint32_t i = 0; i < plan->services; i++) {
+        int id = find_id(board->scoreboard, plan->names[i]);
+        if (id < 0)
+            return -1;
+        if (strcmp(head->names[id], plan->names[i]) != 0) {
+            memset(&head->totals[id], 0, sizeof head->totals[id]);
+            strncpy(head->names[id], plan->names[i], SCOREBOARD_NAME - 1);
+        }
+        board->ids[i] = (uint32_t)id;
+        board->indices[id] = (uint16_t)(i + 1);
+    }
+    return 0;
 }
 
-uint32_t scoreboard_clear_child(struct scoreboard *scoreboard, unsigned child)
+/* The life of a board. */
+
+static void give_back(struct board *board, struct board_entry *entry)
 {
-    uint32_t held =
-        __atomic_load_n(place(scoreboard, child, scoreboard->services), __ATOMIC_SEQ_CST);
-    for (unsigned service = 0; service <= scoreboard->services; service++)
-        __atomic_store_n(place(scoreboard, child, service), 0, __ATOMIC_SEQ_CST);
-    scoreboard_tell_room(scoreboard);
-    return held;
+    char *memory = (char *)board->scoreboard->head + entry->offset;
+    uint64_t size = entry->size;
+    *entry = (struct board_entry){0};
+    count_rows(board->scoreboard->head);
+    if (madvise(memory, size, MADV_REMOVE))
+        memset(memory, 0, size);
+}
+
+static struct board_entry *entry_of(struct scoreboard_head *head, uint32_t generation)
+{
+    for (unsigned i = 0; i < SCOREBOARD_BOARDS; i++)
+        if (head->boards[i].offset && head->boards[i].generation == generation)
+            return &head->boards[i];
+    return NULL;
+}
+
+static struct board_entry *empty_entry(struct scoreboard_head *head)
+{
+    for (unsigned i = 0; i < SCOREBOARD_BOARDS; i++)
+        if (!head->boards[i].offset)
+            return &head->boards[i];
+    return NULL;
+}
+
+static struct board *put_board(const struct scoreboard *scoreboard, struct board_entry *entry,
+                               const struct board_plan *plan)
+{
+    *entry = (struct board_entry){.generation = plan->generation,
+                                  .children = plan->children,
+                                  .threads = plan->threads,
+                                  .services = plan->services,
+                                  .listeners = plan->listeners};
+    uint64_t size = round_up(lay_out(entry).size, 4096);
+    uint64_t offset = find_memory(scoreboard->head, size);
+    uint32_t row = find_rows(scoreboard->head, plan->children);
+    if (!offset || row == SCOREBOARD_ROWS)
+        return NULL;
+    entry->size = size;
+    entry->first_row = row;
+    entry->offset = offset;
+    struct board *board = new_view(scoreboard, entry);
+    if (board && name_services(board, plan) == 0) {
+        count_rows(scoreboard->head);
+        return board;
+    }
+    if (board)
+        give_back(board, entry);
+    free(board);
+    entry->offset = 0;
+    return NULL;
+}
+
+struct board *board_new(const struct scoreboard *scoreboard, const struct board_plan *plan,
+                        struct error *error)
+{
+    struct board_entry *entry = empty_entry(scoreboard->head);
+    struct board *board = NULL;
+    sequence_begin(scoreboard->head);
+    if (entry)
+        board = put_board(scoreboard, entry, plan);
+    sequence_end(scoreboard->head);
+    if (!board)
+        error_set(error, 0, "the scoreboard has no room for generation %u: too many are alive",
+                  plan->generation);
+    return board;
+}
+
+struct board *board_find(const struct scoreboard *scoreboard, uint32_t generation)
+{
+    struct board_entry *entry = entry_of(scoreboard->head, generation);
+    return entry ? new_view(scoreboard, entry) : NULL;
+}
+
+static void add_counters(struct counters *sum, const struct counters *more)
+{
+    uint64_t *to = (uint64_t *)sum;
+    const uint64_t *from = (const uint64_t *)more;
+    for (size_t i = 0; i < sizeof *sum / sizeof *to; i++)
+        counter_add(&to[i], counter_get(&from[i]));
+}
+
+static void fold_thread(struct board *board, const struct thread_slot *slot)
+{
+    struct scoreboard_head *head = board->scoreboard->head;
+    for (unsigned i = 0; i < board->entry.services; i++)
+        add_counters(&head->totals[board->ids[i]], &slot->services[i]);
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+        counter_add(&head->daemon.wait.bucket[i], slot->wait.bucket[i]);
+    counter_add(&head->daemon.wait.sum, slot->wait.sum);
+}
+
+void board_fold(struct board *board)
+{
+    struct scoreboard_head *head = board->scoreboard->head;
+    sequence_begin(head);
+    for (unsigned child = 0; child < board->entry.children; child++) {
+        counter_add(&head->daemon.log_dropped, board->children[child].log_dropped);
+        for (unsigned thread = 0; thread <= board->entry.threads; thread++)
+            fold_thread(board, board_thread(board, child, thread));
+    }
+    give_back(board, entry_of(head, board->entry.generation));
+    sequence_end(head);
+    free(board);
+}
+
+void board_free(struct board *board)
+{
+    free(board);
 }

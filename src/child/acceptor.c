@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/log.h"
+#include "base/places.h"
+#include "child/beat.h"
 #include "child/rejects.h"
 #include "io/sock.h"
 
@@ -30,6 +32,7 @@ struct door {
     bool open;       /* in the poll set */
     unsigned burst;  /* how many are accepted in a turn: see door_ready */
     unsigned full;   /* bursts in a row that were full */
+    bool last_call;  /* who is queued gets in, and then it is shut */
     unsigned queued; /* in the last call: how many may still come in */
     bool shut;       /* for good */
 };
@@ -37,13 +40,15 @@ struct door {
 struct acceptor {
     struct acceptor_setup setup;
     struct loop *loop;
-    struct counters *counters; /* by service */
+    struct thread_slot *slot;
+    struct child_score *score;
+    struct beat beat;
     struct door *doors;
     struct watch room; /* scoreboard->room */
     struct timer retry;
     uint64_t complained; /* when running out was last logged */
     struct rejects rejects;
-    bool last_call;
+    bool stopping;
     struct timer tick; /* of the last call */
     unsigned ticks;
     unsigned shut_count; /* doors */
@@ -94,14 +99,19 @@ static enum overload overload_of(const struct door *door, enum places places)
                                            : door->listener->service->limits.overload;
 }
 
+static struct place_limits limits_of(const struct door *door)
+{
+    return (struct place_limits){door->listener->service->limits.connections,
+                                 door->acceptor->setup.limits.connections};
+}
+
 static bool has_room(const struct door *door)
 {
     const struct acceptor *acceptor = door->acceptor;
     const struct service *service = door->listener->service;
     const struct worker *worker = choose_worker(acceptor);
     enum places places =
-        scoreboard_look_for_place(acceptor->setup.shared->scoreboard, service->index,
-                                  service->limits.connections, acceptor->setup.limits.connections);
+        places_look(acceptor->setup.shared->board->scoreboard, service->id, limits_of(door));
     return queue_length(&worker->queue) < worker->queue.size &&
            (places == PLACES_TAKEN || overload_of(door, places) == OVERLOAD_RESET);
 }
@@ -113,7 +123,7 @@ static bool has_room(const struct door *door)
 static void wait_for_room(struct door *door)
 {
     close_door(door);
-    scoreboard_wait_for_room(door->acceptor->setup.shared->scoreboard);
+    places_wait_for_room(door->acceptor->setup.shared->board->scoreboard);
     if (has_room(door))
         open_door(door);
 }
@@ -130,7 +140,7 @@ static void open_where_there_is_room(struct acceptor *acceptor)
 {
     if (all_are_open(acceptor))
         return;
-    scoreboard_wait_for_room(acceptor->setup.shared->scoreboard);
+    places_wait_for_room(acceptor->setup.shared->board->scoreboard);
     for (unsigned i = 0; i < acceptor->setup.listener_count; i++)
         if (has_room(&acceptor->doors[i]))
             open_door(&acceptor->doors[i]);
@@ -223,7 +233,7 @@ static enum outcome hand_over(struct acceptor *acceptor, struct worker *worker,
 {
     const struct pool_shared *shared = acceptor->setup.shared;
     const struct service *service = shared->listeners[handover->listener].service;
-    struct counters *counters = &acceptor->counters[service->index];
+    struct counters *counters = &acceptor->slot->services[service->index];
     counter_add(&counters->accepted, 1);
     __atomic_add_fetch(&worker->load, 1, __ATOMIC_RELAXED);
     queue_put(&worker->queue, handover);
@@ -237,7 +247,7 @@ static enum outcome hand_over(struct acceptor *acceptor, struct worker *worker,
     close(handover->fd);
     counter_add(&counters->closed[CLOSE_ERROR], 1);
     __atomic_sub_fetch(&worker->load, 1, __ATOMIC_RELAXED);
-    scoreboard_give_place(shared->scoreboard, shared->child, service->index);
+    places_give(shared->board, shared->child, service->id);
     return ran_out(acceptor, errnum);
 }
 
@@ -250,8 +260,8 @@ static enum outcome reject_one(struct door *door)
     if (fd < 0)
         return accept_failed(acceptor);
     sock_reset(fd);
-    counter_add(&acceptor->counters[door->listener->service->index].rejected[REJECT_CONNECTIONS],
-                1);
+    counter_add(
+        &acceptor->slot->services[door->listener->service->index].rejected[REJECT_CONNECTIONS], 1);
     rejects_log(&acceptor->rejects, acceptor->loop->now, door->listener->service->name, &peer,
                 REJECT_CONNECTIONS);
     return GOES_ON;
@@ -264,21 +274,21 @@ static enum outcome admit_one(struct door *door, struct worker *worker)
     struct handover handover = {.listener = (unsigned)(door - acceptor->doors),
                                 .accepted = acceptor->loop->now};
     handover.fd = accept_one(door, &handover.peer);
-    if (handover.fd >= 0)
+    if (handover.fd >= 0) {
+        counter_add(&acceptor->score->accepted, 1);
+        handover.number = acceptor->score->accepted;
         return hand_over(acceptor, worker, &handover);
+    }
     int errnum = errno;
-    scoreboard_give_place(shared->scoreboard, shared->child, door->listener->service->index);
+    places_give(shared->board, shared->child, door->listener->service->id);
     errno = errnum;
     return accept_failed(acceptor);
 }
 
 static enum places take_place(const struct door *door)
 {
-    const struct acceptor *acceptor = door->acceptor;
-    const struct service *service = door->listener->service;
-    return scoreboard_take_place(acceptor->setup.shared->scoreboard, acceptor->setup.shared->child,
-                                 service->index, service->limits.connections,
-                                 acceptor->setup.limits.connections);
+    const struct pool_shared *shared = door->acceptor->setup.shared;
+    return places_take(shared->board, shared->child, door->listener->service->id, limits_of(door));
 }
 
 static enum outcome next_one(struct door *door)
@@ -306,6 +316,15 @@ static void adapt_burst(struct door *door, unsigned accepted, enum outcome outco
 
 /* The last call: who was in the kernel's queue when the stop was ordered still comes in. */
 
+static void see_whether_stopped(struct acceptor *acceptor)
+{
+    if (!acceptor->stopping || acceptor->shut_count < acceptor->setup.listener_count)
+        return;
+    acceptor->stopping = false;
+    timer_stop(&acceptor->tick);
+    acceptor->setup.stopped(acceptor->setup.owner);
+}
+
 static void shut_door(struct door *door)
 {
     struct acceptor *acceptor = door->acceptor;
@@ -314,15 +333,13 @@ static void shut_door(struct door *door)
     close_door(door);
     close(door->watch.fd);
     door->shut = true;
-    if (++acceptor->shut_count < acceptor->setup.listener_count)
-        return;
-    timer_stop(&acceptor->tick);
-    acceptor->setup.stopped(acceptor->setup.owner);
+    acceptor->shut_count++;
+    see_whether_stopped(acceptor);
 }
 
 static unsigned burst_of(const struct door *door)
 {
-    return door->acceptor->last_call && door->queued < BURST_MAX ? door->queued : door->burst;
+    return door->last_call && door->queued < BURST_MAX ? door->queued : door->burst;
 }
 
 static bool somebody_waits(const struct door *door)
@@ -354,11 +371,14 @@ static unsigned count_queued(const struct door *door)
 static void tick(struct timer *timer, uint64_t now)
 {
     struct acceptor *acceptor = container_of(timer, struct acceptor, tick);
-    bool over = ++acceptor->ticks == LAST_CALL;
-    timer_start(timer, timers_fifo(&acceptor->loop->timers, TICK, tick), now);
-    for (unsigned i = 0; i < acceptor->setup.listener_count; i++)
-        if (over || !somebody_waits(&acceptor->doors[i]))
-            shut_door(&acceptor->doors[i]);
+    bool over = ++acceptor->ticks >= LAST_CALL;
+    if (!over)
+        timer_start(timer, timers_fifo(&acceptor->loop->timers, TICK, tick), now);
+    for (unsigned i = 0; i < acceptor->setup.listener_count; i++) {
+        struct door *door = &acceptor->doors[i];
+        if (door->last_call && (over || !somebody_waits(door)))
+            shut_door(door);
+    }
 }
 
 /*
@@ -375,7 +395,7 @@ static void door_ready(struct watch *watch, uint32_t events)
     while (accepted < burst_of(door) && (outcome = next_one(door)) == GOES_ON)
         accepted++;
     adapt_burst(door, accepted, outcome);
-    if (door->acceptor->last_call && was_last(door, accepted, outcome))
+    if (door->last_call && was_last(door, accepted, outcome))
         shut_door(door);
     else if (outcome == NO_ROOM)
         wait_for_room(door);
@@ -396,15 +416,19 @@ struct acceptor *acceptor_new(const struct acceptor_setup *setup, struct loop *l
         return NULL;
     }
     *acceptor = (struct acceptor){.setup = *setup, .loop = loop, .doors = doors};
-    acceptor->counters = scoreboard_slot(shared->scoreboard, shared->child, setup->worker_count);
-    acceptor->room = (struct watch){room_again, shared->scoreboard->room, EPOLLIN | EPOLLET};
+    acceptor->slot = board_thread(shared->board, shared->child, setup->worker_count);
+    acceptor->score = &shared->board->children[shared->child];
+    acceptor->room = (struct watch){room_again, shared->board->scoreboard->room, EPOLLIN | EPOLLET};
     for (unsigned i = 0; i < setup->listener_count; i++) {
         doors[i] = (struct door){.watch = {door_ready, shared->listeners[i].fd, 0},
                                  .acceptor = acceptor,
                                  .listener = &shared->listeners[i],
                                  .burst = 1};
+        if (shared->board->last_calls[i])
+            shut_door(&doors[i]);
         open_door(&doors[i]);
     }
+    beat_start(&acceptor->beat, loop, acceptor->slot, shared->beat_every);
     if (loop_add(loop, &acceptor->room) == 0)
         return acceptor;
     error_set(error, errno, "cannot watch for room");
@@ -418,14 +442,37 @@ void acceptor_free(struct acceptor *acceptor)
     free(acceptor);
 }
 
-void acceptor_stop(struct acceptor *acceptor)
+static void call_last(struct door *door)
 {
-    acceptor->last_call = true;
+    struct acceptor *acceptor = door->acceptor;
+    if (door->shut || door->last_call)
+        return;
+    door->last_call = true;
+    door->queued = count_queued(door);
+    if (door->queued == 0) {
+        shut_door(door);
+        return;
+    }
+    acceptor->ticks = 0;
     timer_start(&acceptor->tick, timers_fifo(&acceptor->loop->timers, TICK, tick),
                 acceptor->loop->now);
-    for (unsigned i = 0; i < acceptor->setup.listener_count; i++) {
-        acceptor->doors[i].queued = count_queued(&acceptor->doors[i]);
-        if (acceptor->doors[i].queued == 0)
+}
+
+void acceptor_shut(struct acceptor *acceptor)
+{
+    const uint8_t *last_calls = acceptor->setup.shared->board->last_calls;
+    for (unsigned i = 0; i < acceptor->setup.listener_count; i++)
+        if (last_calls[i])
+            call_last(&acceptor->doors[i]);
+}
+
+void acceptor_stop(struct acceptor *acceptor)
+{
+    const uint8_t *last_calls = acceptor->setup.shared->board->last_calls;
+    for (unsigned i = 0; i < acceptor->setup.listener_count; i++)
+        if (!last_calls[i])
             shut_door(&acceptor->doors[i]);
-    }
+    acceptor_shut(acceptor);
+    acceptor->stopping = true;
+    see_whether_stopped(acceptor);
 }

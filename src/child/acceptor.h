@@ -32,9 +32,15 @@ struct acceptor *acceptor_new(const struct acceptor_setup *setup, struct loop *l
 void acceptor_free(struct acceptor *acceptor);
 
 /*
- * Accepts what the kernel has queued up to now, as far as there is room for it within a second,
- * and no more; the listening sockets are closed in this process. Then calls setup.stopped, which
- * may be before this returns.
+ * Closes, in this process, the listening sockets that the master has marked in
+ * board->last_calls: nobody else will accept there, so what the kernel has queued up to now is
+ * accepted first, as far as there is room for it within a second.
+ */
+void acceptor_shut(struct acceptor *acceptor);
+
+/*
+ * As acceptor_shut, and closes all others at once: other children go on with them. Then
+ * calls setup.stopped, which may be before this returns.
  */
 void acceptor_stop(struct acceptor *acceptor);
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -25,24 +26,47 @@ struct child {
     struct acceptor *acceptor;
     struct watch channel;
     uint64_t cut_at; /* when the drain is over; 0: none was ordered */
+    bool stopped;    /* nobody comes in any more: the workers know of the drain */
 };
 
 /* The drain. */
 
-static void begin_drain(struct child *child, uint64_t duration)
+/* The workers may leave when they have nothing left. */
+static void drain_workers(struct child *child)
 {
-    if (child->cut_at)
-        return;
-    child->cut_at = duration ? clock_now() + duration : WORKER_NEVER_CUT;
-    acceptor_stop(child->acceptor);
+    for (unsigned i = 0; i < child->worker_count; i++)
+        worker_drain(&child->workers[i], child->cut_at);
 }
 
-/* Nobody comes in any more: the workers may leave when they have nothing left. */
 static void acceptor_stopped(void *owner)
 {
     struct child *child = owner;
-    for (unsigned i = 0; i < child->worker_count; i++)
-        worker_drain(&child->workers[i], child->cut_at);
+    child->stopped = true;
+    drain_workers(child);
+}
+
+/* One that is ordered while another is under way can only make it shorter. */
+static void drain(struct child *child, uint64_t duration)
+{
+    uint64_t cut_at = duration ? clock_now() + duration : WORKER_NEVER_CUT;
+    bool first = child->cut_at == 0;
+    if (!first && cut_at >= child->cut_at)
+        return;
+    child->cut_at = cut_at;
+    if (first)
+        acceptor_stop(child->acceptor);
+    else if (child->stopped)
+        drain_workers(child);
+}
+
+/* Its sockets go with us: who is queued there still gets in. */
+static void outlive_master(struct child *child)
+{
+    const struct board *board = child->setup->board;
+    log_say(LOG_ERR, "the master is gone: finishing what is open");
+    loop_remove(&child->loop, &child->channel);
+    memset(board->last_calls, 1, board->entry.listeners);
+    drain(child, child->setup->conf->drain);
 }
 
 /* A worker has left: when it was the last one, so does the child. */
@@ -55,19 +79,26 @@ static void woken(struct loop *loop)
     loop->stop = true;
 }
 
+static void obey(struct child *child, const struct message *message)
+{
+    if (message->order == CHILD_DRAIN)
+        drain(child, message->value);
+    else if (message->order == CHILD_SHUT)
+        acceptor_shut(child->acceptor);
+    else if (message->order == CHILD_LOG)
+        log_set_level((int)message->value);
+}
+
 static void channel_ready(struct watch *watch, uint32_t events)
 {
     struct child *child = container_of(watch, struct child, channel);
     struct message message;
     (void)events;
     ssize_t length = recv(watch->fd, &message, sizeof message, MSG_DONTWAIT);
-    if (length == sizeof message && message.order == CHILD_DRAIN) {
-        begin_drain(child, message.value);
-    } else if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR)) {
-        log_say(LOG_ERR, "the master is gone: finishing what is open");
-        loop_remove(&child->loop, watch);
-        begin_drain(child, child->setup->conf->drain);
-    }
+    if (length == sizeof message)
+        obey(child, &message);
+    else if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR))
+        outlive_master(child);
 }
 
 /* The start. */
@@ -134,8 +165,9 @@ static int start(struct child *child, struct error *error)
     const struct child_setup *setup = child->setup;
     child->shared = (struct pool_shared){.listeners = setup->listeners,
                                          .service_count = (unsigned)setup->conf->service_count,
-                                         .scoreboard = setup->scoreboard,
+                                         .board = setup->board,
                                          .child = setup->index,
+                                         .beat_every = setup->beat_every,
                                          .access_log = setup->conf->log.access,
                                          .acceptor = &child->loop};
     if (log_start(error) || make_services(child, error) || loop_init(&child->loop, error))
@@ -169,7 +201,8 @@ int child_run(const struct child_setup *setup)
 {
     struct child child = {.setup = setup};
     struct error error = {0};
-    title_set("tcpd: child %u.%u", setup->generation, setup->index);
+    title_set("tcpd: child %u.%u", setup->board->entry.generation, setup->index);
+    log_show_dropped(&setup->board->children[setup->index].log_dropped);
     int failed = start(&child, &error);
     if (failed)
         log_say(LOG_ERR, "a child cannot start: %s", error.text);

@@ -9,26 +9,34 @@
 
 #include <stdint.h>
 
-/* What goes over the channel, a SOCK_SEQPACKET socket pair, in either direction. */
+/*
+ * What goes over the channel, a SOCK_SEQPACKET socket pair, in either
+ * direction.  After an upgrade the two ends may be of different builds: what
+ * one does not know it ignores, and new orders go to the end.
+ */
 enum order {
     CHILD_READY, /* child to master: it accepts */
     CHILD_DRAIN, /* master to child: accept no more, leave when all connections have ended; value:
-                    ns to cut them after */
+                    ns to cut them after; it may come again with less */
+    CHILD_SHUT,  /* master to child: close the doors that are marked in board->last_calls */
+    CHILD_LOG,   /* master to child: value is the log's new level */
 };
 
 struct message {
     uint64_t order; /* enum order */
     uint64_t value;
+    uint64_t request; /* of the master's, to tell answers apart */
+    uint64_t spare;
 };
 
 struct child_setup {
     const struct conf *conf;
     const struct listener *listeners;
     unsigned listener_count;
-    struct scoreboard *scoreboard;
-    unsigned index; /* in the scoreboard */
-    unsigned generation;
+    const struct board *board;
+    unsigned index;       /* in the generation */
     uint32_t connections; /* the daemon's limit, as far as descriptors go */
+    uint64_t beat_every;  /* ns between its threads' signs of life; 0: none */
     int channel;          /* to the master; owned by the child */
 };
 

@@ -4,9 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int queue_init(struct queue *queue, unsigned size, struct error *error)
+int queue_init(struct queue *queue, unsigned size, uint64_t *shown, struct error *error)
 {
-    *queue = (struct queue){.size = size, .unsettled = -1};
+    *queue = (struct queue){.size = size, .unsettled = -1, .shown = shown};
+    counter_set(shown, 0);
     pthread_mutex_init(&queue->lock, NULL);
     queue->waiting = calloc(size, sizeof *queue->waiting);
     queue->taken = calloc(size, sizeof *queue->taken);
@@ -31,6 +32,7 @@ unsigned queue_length(const struct queue *queue)
 static void set_count(struct queue *queue, unsigned count)
 {
     __atomic_store_n(&queue->count, count, __ATOMIC_RELAXED);
+    counter_set(queue->shown, count);
 }
 
 void queue_put(struct queue *queue, const struct handover *handover)

@@ -25,9 +25,11 @@ struct queue {
     unsigned size;            /* of both */
     unsigned count;           /* atomic, of waiting; written under the lock */
     int unsettled;            /* atomic: a descriptor, or -1; written by the acceptor */
+    uint64_t *shown;          /* count as others see it; written under the lock */
 };
 
-int queue_init(struct queue *queue, unsigned size, struct error *error);
+/* `shown` must live as long as the queue. */
+int queue_init(struct queue *queue, unsigned size, uint64_t *shown, struct error *error);
 void queue_fini(struct queue *queue);
 
 /* How many wait now.  Any thread. */

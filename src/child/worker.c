@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/container.h"
+#include "base/places.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@ static void take(struct worker *worker, int seen)
     for (unsigned i = 0; i < count; i++)
         conn_open(&worker->set, &worker->shared->listeners[batch[i].listener], &batch[i]);
     if (count > 0)
-        scoreboard_tell_room(worker->shared->scoreboard);
+        places_tell_room(worker->shared->board->scoreboard);
 }
 
 /* The first event of a new connection. */
@@ -33,11 +34,12 @@ static void drain_over(struct timer *timer, uint64_t now)
     conn_set_cut(&worker->set);
 }
 
-/* The FIFO of this one duration is made when it is needed: a drain comes once in a life. */
+/* The FIFO of this one duration is made when it is needed: a drain comes once or twice in a life.
+ */
 static void begin_drain(struct worker *worker, uint64_t cut_at)
 {
     uint64_t wait = cut_at > worker->loop.now ? cut_at - worker->loop.now : 1;
-    worker->draining = true;
+    worker->draining = cut_at;
     if (cut_at == WORKER_NEVER_CUT)
         return;
     timer_start(&worker->drain, timers_fifo(&worker->loop.timers, wait, drain_over),
@@ -49,7 +51,7 @@ static void woken(struct loop *loop)
     struct worker *worker = loop->owner;
     uint64_t cut_at = __atomic_load_n(&worker->cut_at, __ATOMIC_ACQUIRE);
     take(worker, -1);
-    if (cut_at && !worker->draining)
+    if (cut_at != worker->draining)
         begin_drain(worker, cut_at);
 }
 
@@ -65,7 +67,7 @@ static void gone(struct conn_set *set, const struct service *service)
 {
     struct worker *worker = set->owner;
     __atomic_sub_fetch(&worker->load, 1, __ATOMIC_RELAXED);
-    scoreboard_give_place(worker->shared->scoreboard, worker->shared->child, service->index);
+    places_give(worker->shared->board, worker->shared->child, service->id);
 }
 
 static int init_set(struct worker *worker, struct error *error)
@@ -73,7 +75,7 @@ static int init_set(struct worker *worker, struct error *error)
     const struct pool_shared *shared = worker->shared;
     worker->set = (struct conn_set){
         .loop = &worker->loop,
-        .counters = scoreboard_slot(shared->scoreboard, shared->child, worker->index),
+        .slot = board_thread(shared->board, shared->child, worker->index),
         .access_log = shared->access_log,
         .owner = worker,
         .gone = gone,
@@ -91,7 +93,8 @@ int worker_init(struct worker *worker, const struct pool_shared *shared, unsigne
     worker->loop.stranger = stranger;
     worker->loop.woken = woken;
     worker->loop.turn_end = turn_end;
-    if (queue_init(&worker->queue, queue_size, error)) {
+    struct thread_slot *slot = board_thread(shared->board, shared->child, index);
+    if (queue_init(&worker->queue, queue_size, &slot->queue_length, error)) {
         loop_fini(&worker->loop);
         return -1;
     }
@@ -106,6 +109,7 @@ int worker_init(struct worker *worker, const struct pool_shared *shared, unsigne
 static void *worker_main(void *argument)
 {
     struct worker *worker = argument;
+    beat_start(&worker->beat, &worker->loop, worker->set.slot, worker->shared->beat_every);
     loop_run(&worker->loop);
     __atomic_store_n(&worker->left, true, __ATOMIC_RELEASE);
     loop_wake(worker->shared->acceptor);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/scoreboard.h"
+#include "child/beat.h"
 #include "child/queue.h"
 #include "conn/conn.h"
 #include "io/loop.h"
@@ -23,9 +24,10 @@ struct pool_shared {
     const struct listener *listeners;
     const struct service *const *services; /* by index */
     unsigned service_count;
-    struct scoreboard *scoreboard;
-    unsigned child; /* its index in the scoreboard */
+    const struct board *board;
+    unsigned child; /* its index in the generation */
     bool access_log;
+    uint64_t beat_every;   /* ns: each thread gives a sign of life so often; 0: never */
     struct loop *acceptor; /* woken when a worker has left its loop */
 };
 
@@ -36,10 +38,11 @@ struct worker {
     struct queue queue;
     struct loop loop;
     struct conn_set set;
+    struct beat beat;
     unsigned load;      /* atomic: connections given to it and not yet closed */
     uint64_t cut_at;    /* atomic: when the drain that was ordered is over; 0: none was */
     bool left;          /* atomic: its loop has ended */
-    bool draining;      /* the worker's own */
+    uint64_t draining;  /* the worker's own: cut_at as it knows it */
     struct timer drain; /* the worker's own */
     struct timer kick;  /* the acceptor's: see acceptor.c */
 };
@@ -51,7 +54,8 @@ int worker_init(struct worker *worker, const struct pool_shared *shared, unsigne
 /* Starts the thread, with all signals blocked. */
 int worker_start(struct worker *worker, struct error *error);
 
-/* Tells it to leave once its connections have ended, and to cut those that are left at `cut_at`. */
+/* Tells it to leave once its connections have ended, and to cut those that are left at `cut_at`;
+ * again: to do that earlier. */
 void worker_drain(struct worker *worker, uint64_t cut_at);
 
 /* Waits for the thread, which has left its loop. */

@@ -30,7 +30,7 @@ uint32_t conn_first_events(const struct service *service)
 /* Nothing is known of the connection but that it was: it still counts. */
 static void refuse(struct conn_set *set, const struct service *service, int fd)
 {
-    counter_add(&set->counters[service->index].closed[CLOSE_ERROR], 1);
+    counter_add(&set->slot->services[service->index].closed[CLOSE_ERROR], 1);
     log_say(LOG_ERR, "out of memory: a connection of service %s was closed", service->name);
     close(fd);
     set->gone(set, service);
@@ -49,8 +49,9 @@ void conn_open(struct conn_set *set, const struct listener *listener,
     conn->set = set;
     conn->listener = listener;
     conn->clocks = &set->clocks[service->index];
-    conn->counters = &set->counters[service->index];
+    conn->counters = &set->slot->services[service->index];
     conn->accepted = handover->accepted < set->loop->now ? handover->accepted : set->loop->now;
+    conn->number = handover->number;
     conn->peer = handover->peer;
     if (loop_adopt(set->loop, &conn->watch)) {
         free(conn);
@@ -58,6 +59,7 @@ void conn_open(struct conn_set *set, const struct listener *listener,
         return;
     }
     set->open++;
+    histogram_add(&set->slot->wait, histogram_waits, conn_now(conn) - conn->accepted);
     timer_start(&conn->lifetime, conn->clocks->lifetime, conn->accepted);
     if (service->ops->open)
         service->ops->open(conn);
@@ -99,6 +101,7 @@ static void close_now(struct conn *conn)
     if (ops_of(conn)->close)
         ops_of(conn)->close(conn);
     counter_add(&conn->counters->closed[conn->reason], 1);
+    histogram_add(&conn->counters->duration, histogram_durations, conn_now(conn) - conn->accepted);
     if (conn->set->access_log)
         conn_log_closed(conn);
     buffer_free(&conn->input);

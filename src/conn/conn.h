@@ -73,7 +73,7 @@ void conn_resume(struct conn *conn);
 /* The connections of one worker and what they share. */
 struct conn_set {
     struct loop *loop;
-    struct counters *counters; /* this worker's slot, by service */
+    struct thread_slot *slot; /* this worker's */
     bool access_log;
     unsigned open; /* connections, those to be freed at the end of the turn included */
     void *owner;
@@ -90,10 +90,11 @@ struct handover {
     int fd;
     unsigned listener; /* its index in the child's table */
     uint64_t accepted; /* clock_now() */
+    uint64_t number;   /* of the child's, counted from 1 */
     struct addr peer;
 };
 
-/* The loop, counters and callbacks are set before; clocks are made for the services given. */
+/* The loop, slot and callbacks are set before; clocks are made for the services given. */
 int conn_set_init(struct conn_set *set, const struct service *const *services, unsigned count,
                   struct error *error);
 void conn_set_fini(struct conn_set *set);

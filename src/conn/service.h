@@ -64,6 +64,7 @@ struct service {
     struct limits limits;
     struct timeouts timeouts;
     unsigned index; /* 0, 1, … in the order of the configuration: its place in every table */
+    unsigned id;    /* in the scoreboard, the same for its name in all generations: the master's */
     void *options;  /* what the type's own settings became; NULL when it has none */
 };
 

@@ -27,6 +27,7 @@ struct conn {
     struct buffer *output; /* what the peer has not taken yet */
     struct conn *next_dead;
     uint64_t accepted; /* clock_now() */
+    uint64_t number;   /* of the child's */
     uint64_t received, sent;
     struct addr peer;
     uint8_t phase;      /* enum conn_phase */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/log.h"
+#include "base/places.h"
 #include "child/child.h"
 
 #include <errno.h>
@@ -42,12 +43,13 @@ static void close_all_but(int *keep, unsigned count)
 static void close_what_is_not_ours(const struct generation *generation, int channel)
 {
     unsigned count = 0;
-    int *keep = malloc((generation->listeners->count + 2) * sizeof *keep);
+    int *keep = malloc((generation->listeners->count + 3) * sizeof *keep);
     if (!keep)
         abort();
     for (unsigned i = 0; i < generation->listeners->count; i++)
         keep[count++] = generation->listeners->list[i].fd;
     keep[count++] = generation->scoreboard->room;
+    keep[count++] = generation->scoreboard->memory;
     keep[count++] = channel;
     close_all_but(keep, count);
     free(keep);
@@ -60,9 +62,8 @@ static _Noreturn void become_child(const struct child_slot *slot, int channel)
         .conf = generation->conf,
         .listeners = generation->listeners->list,
         .listener_count = generation->listeners->count,
-        .scoreboard = generation->scoreboard,
+        .board = generation->board,
         .index = slot->index,
-        .generation = generation->number,
         .connections = generation->connections,
         .channel = channel,
     };
@@ -149,7 +150,7 @@ static void reap(struct child_slot *child)
     if (child->state == CHILD_ABSENT || waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG) ||
         info.si_pid == 0)
         return;
-    uint32_t held = scoreboard_clear_child(child->generation->scoreboard, child->index);
+    uint32_t held = places_clear_child(child->generation->board, child->index);
     child->generation->lost += held;
     log_death(child, &info, held);
     forget_process(child);
@@ -218,15 +219,37 @@ static void fork_child(struct child_slot *child)
 
 /* The whole set. */
 
+static struct board *make_board(const struct generation *generation, struct error *error)
+{
+    struct conf *conf = generation->conf;
+    const char **names = calloc(conf->service_count, sizeof *names);
+    if (!names) {
+        error_set(error, ENOMEM, "cannot make room for the names of services");
+        return NULL;
+    }
+    for (size_t i = 0; i < conf->service_count; i++)
+        names[i] = conf->services[i].service.name;
+    struct board_plan plan = {.generation = generation->number,
+                              .children = generation->count,
+                              .threads = conf->pool.threads,
+                              .services = (uint32_t)conf->service_count,
+                              .listeners = generation->listeners->count,
+                              .names = names};
+    struct board *board = board_new(generation->scoreboard, &plan, error);
+    for (size_t i = 0; board && i < conf->service_count; i++)
+        conf->services[i].service.id = board->ids[i];
+    free(names);
+    return board;
+}
+
 int generation_start(struct generation *generation, struct error *error)
 {
     generation->count = generation->conf->pool.processes;
     generation->children = calloc(generation->count, sizeof *generation->children);
     if (!generation->children)
         return error_set(error, ENOMEM, "cannot make room for the children");
-    generation->scoreboard = scoreboard_new(generation->count, generation->conf->pool.threads,
-                                            (unsigned)generation->conf->service_count, error);
-    if (!generation->scoreboard)
+    generation->board = make_board(generation, error);
+    if (!generation->board)
         return -1;
     for (unsigned i = 0; i < generation->count && !generation->draining; i++) {
         generation->children[i] = (struct child_slot){.generation = generation, .index = i};
@@ -259,8 +282,9 @@ void generation_kill(struct generation *generation)
 
 void generation_fini(struct generation *generation)
 {
-    scoreboard_free(generation->scoreboard);
+    if (generation->board)
+        board_fold(generation->board);
     free(generation->children);
-    generation->scoreboard = NULL;
+    generation->board = NULL;
     generation->children = NULL;
 }

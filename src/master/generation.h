@@ -38,10 +38,11 @@ struct child_slot {
 
 struct generation {
     unsigned number;
-    const struct conf *conf;
+    struct conf *conf;
     const struct listeners *listeners;
     struct loop *loop;
-    struct scoreboard *scoreboard;
+    const struct scoreboard *scoreboard;
+    struct board *board;  /* its part of the scoreboard */
     uint32_t connections; /* the daemon's limit, as far as descriptors go */
     struct child_slot *children;
     unsigned count;
@@ -57,8 +58,8 @@ struct generation {
 };
 
 /*
- * Makes the scoreboard and forks the children.  The members up to `connections`, but for the
- * scoreboard, and the callbacks are set before.  Callbacks come from the loop.
+ * Makes its board and forks the children.  The members up to `connections`, but for the
+ * board, and the callbacks are set before.  Callbacks come from the loop.
  */
 int generation_start(struct generation *generation, struct error *error);
 

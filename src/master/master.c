@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/log.h"
+#include "base/places.h"
+#include "base/tally.h"
 #include "base/title.h"
 #include "io/loop.h"
 #include "master/daemon.h"
@@ -26,11 +28,12 @@
 
 struct master {
     const struct master_options *options;
-    const struct conf *conf;
+    struct conf *conf;
     struct pid_file pid_file;
     struct loop loop;
     struct watch signals; /* a signalfd */
     struct listeners listeners;
+    struct scoreboard *scoreboard;
     struct generation generation;
     struct timer deadline; /* of a stop */
     struct timer flush;
@@ -108,7 +111,7 @@ static void deadline_over(struct timer *timer, uint64_t now)
 static void stop(struct master *master)
 {
     master->stopping = true;
-    log_say(LOG_NOTICE, "stopping open=%u", scoreboard_held_by_all(master->generation.scoreboard));
+    log_say(LOG_NOTICE, "stopping open=%u", places_held_by_all(master->scoreboard));
     notify_stopping("Finishing what is open");
     if (master->conf->drain)
         timer_start(
@@ -121,8 +124,7 @@ static void stop(struct master *master)
 
 static void stop_at_once(struct master *master)
 {
-    log_say(LOG_NOTICE, "stopping at once open=%u",
-            scoreboard_held_by_all(master->generation.scoreboard));
+    log_say(LOG_NOTICE, "stopping at once open=%u", places_held_by_all(master->scoreboard));
     generation_kill(&master->generation);
 }
 
@@ -253,11 +255,12 @@ static void generation_ended(struct generation *generation)
 /* The account at the end: what came in has gone out. */
 static void log_stopped(const struct master *master)
 {
-    struct scoreboard *scoreboard = master->generation.scoreboard;
+    const struct scoreboard *scoreboard = master->scoreboard;
+    char name[SCOREBOARD_NAME];
     uint64_t accepted = 0, closed = 0, rejected = 0;
-    for (unsigned service = 0; service < scoreboard->services; service++) {
+    for (unsigned id = 0; id < SCOREBOARD_SERVICES && tally_name(scoreboard, id, name); id++) {
         struct counters sum;
-        scoreboard_sum(scoreboard, service, &sum);
+        tally_service(scoreboard, id, &sum);
         accepted += sum.accepted;
         for (int i = 0; i < CLOSE_REASON_COUNT; i++)
             closed += sum.closed[i];
@@ -270,7 +273,7 @@ static void log_stopped(const struct master *master)
     log_add_number(&line, "closed", closed);
     log_add_number(&line, "lost", master->generation.lost);
     log_add_number(&line, "rejected", rejected);
-    log_add_number(&line, "active", scoreboard_held_by_all(scoreboard));
+    log_add_number(&line, "active", places_held_by_all(scoreboard));
     log_end(&line, LOG_NOTICE);
 }
 
@@ -279,7 +282,11 @@ static void log_stopped(const struct master *master)
 static int begin(struct master *master, struct error *error)
 {
     struct generation *generation = &master->generation;
+    master->scoreboard = scoreboard_new(error);
+    if (!master->scoreboard)
+        return -1;
     *generation = (struct generation){.number = 1,
+                                      .scoreboard = master->scoreboard,
                                       .conf = master->conf,
                                       .listeners = &master->listeners,
                                       .loop = &master->loop,
@@ -306,6 +313,7 @@ static int serve(struct master *master)
         master->status = fail_to_start(master, EX_OSERR, &error);
     }
     generation_fini(&master->generation);
+    scoreboard_free(master->scoreboard);
     listeners_close(&master->listeners);
     if (master->signals.fd > 0)
         close(master->signals.fd);

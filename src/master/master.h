@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 struct master_options {
-    const struct conf *conf;
+    struct conf *conf;
     const char *version;
     const char *pid_file; /* or NULL */
     bool foreground;

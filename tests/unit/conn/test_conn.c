@@ -11,7 +11,11 @@
 #include <unistd.h>
 
 static struct loop loop;
-static struct counters counters;
+static struct {
+    struct thread_slot slot;
+    struct counters services[1];
+} score;
+#define counters score.services[0]
 static struct conn_set set;
 static unsigned gone_count;
 static int peer; /* the other end of the connection, non-blocking */
@@ -48,7 +52,7 @@ static void set_up(void)
     service.name = "test";
     cr_assert_eq(loop_init(&loop, NULL), 0);
     loop.turn_end = turn_end;
-    set = (struct conn_set){.loop = &loop, .counters = &counters, .gone = gone};
+    set = (struct conn_set){.loop = &loop, .slot = &score.slot, .gone = gone};
     service.timeouts.linger = 50 * CLOCK_MS;
     cr_assert_eq(conn_set_init(&set, services, 1, NULL), 0);
 }

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/places.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+
+static uint32_t get(const uint32_t *place)
+{
+    return __atomic_load_n(place, __ATOMIC_SEQ_CST);
+}
+
+uint32_t places_held(const struct scoreboard *scoreboard, unsigned id)
+{
+    const struct scoreboard_head *head = scoreboard->head;
+    uint64_t rows = __atomic_load_n(&head->rows, __ATOMIC_SEQ_CST);
+    uint32_t held = 0;
+    for (uint64_t row = 0; row < rows; row++)
+        held += get(&head->places[row][id]);
+    return held;
+}
+
+uint32_t places_held_by_all(const struct scoreboard *scoreboard)
+{
+    return places_held(scoreboard, SCOREBOARD_SERVICES);
+}
+
+static uint32_t *row_of(const struct board *board, unsigned child)
+{
+    return board->scoreboard->head->places[board_row(board, child)];
+}
+
+uint32_t places_held_by_child(const struct board *board, unsigned child)
+{
+    return get(&row_of(board, child)[SCOREBOARD_SERVICES]);
+}
+
+static void add(const struct board *board, unsigned child, unsigned id, uint32_t n)
+{
+    uint32_t *row = row_of(board, child);
+    __atomic_add_fetch(&row[id], n, __ATOMIC_SEQ_CST);
+    __atomic_add_fetch(&row[SCOREBOARD_SERVICES], n, __ATOMIC_SEQ_CST);
+}
+
+/* A child may have been killed while it held the lock: what it guards is whole at any moment. */
+static void lock(struct scoreboard_head *head)
+{
+    if (pthread_mutex_lock(&head->lock) == EOWNERDEAD)
+        pthread_mutex_consistent(&head->lock);
+}
+
+enum places places_look(const struct scoreboard *scoreboard, unsigned id,
+                        struct place_limits limits)
+{
+    if (limits.daemon && places_held_by_all(scoreboard) >= limits.daemon)
+        return PLACES_NONE_IN_DAEMON;
+    if (limits.service && places_held(scoreboard, id) >= limits.service)
+        return PLACES_NONE_IN_SERVICE;
+    return PLACES_TAKEN;
+}
+
+enum places places_take(const struct board *board, unsigned child, unsigned id,
+                        struct place_limits limits)
+{
+    struct scoreboard_head *head = board->scoreboard->head;
+    lock(head);
+    enum places places = places_look(board->scoreboard, id, limits);
+    if (places == PLACES_TAKEN)
+        add(board, child, id, 1);
+    pthread_mutex_unlock(&head->lock);
+    return places;
+}
+
+void places_tell_room(const struct scoreboard *scoreboard)
+{
+    uint64_t *waiting = &scoreboard->head->waiting;
+    if (__atomic_load_n(waiting, __ATOMIC_SEQ_CST) &&
+        __atomic_exchange_n(waiting, 0, __ATOMIC_SEQ_CST))
+        eventfd_write(scoreboard->room, 1);
+}
+
+void places_give(const struct board *board, unsigned child, unsigned id)
+{
+    add(board, child, id, (uint32_t)-1);
+    places_tell_room(board->scoreboard);
+}
+
+void places_wait_for_room(const struct scoreboard *scoreboard)
+{
+    __atomic_store_n(&scoreboard->head->waiting, 1, __ATOMIC_SEQ_CST);
+}
+
+uint32_t places_clear_child(const struct board *board, unsigned child)
+{
+    uint32_t *row = row_of(board, child);
+    uint32_t held = get(&row[SCOREBOARD_SERVICES]);
+    for (unsigned i = 0; i < board->entry.services; i++) {
+        uint32_t id = board->ids[i];
+        counter_add(&board->scoreboard->head->totals[id].lost, get(&row[id]));
+        __atomic_store_n(&row[id], 0, __ATOMIC_SEQ_CST);
+    }
+    __atomic_store_n(&row[SCOREBOARD_SERVICES], 0, __ATOMIC_SEQ_CST);
+    places_tell_room(board->scoreboard);
+    return held;
+}
