@@ -2,6 +2,7 @@
 /* The story: read the file, put -o over it, read the other files, check, fill. */
 #include "conf/conf.h"
 
+#include "conf/control.h"
 #include "conf/include.h"
 #include "conf/option.h"
 #include "conf/override.h"
@@ -24,8 +25,8 @@ static void apply_overrides(struct reading *reading, struct node *root,
 
 static void read_setting(struct reading *reading, const struct node *node)
 {
-    static const char *const known[] = {"include",  "pool",     "log", "limits",
-                                        "timeouts", "services", NULL};
+    static const char *const known[] = {"include", "pool",     "log",      "control",
+                                        "limits",  "timeouts", "services", NULL};
     for (const struct section *section = option_daemon; section->name != NULL; section++) {
         if (strcmp(section->name, node->name) == 0) {
             option_read_section(reading, section, node, reading->conf);
@@ -68,6 +69,7 @@ static void fill(struct reading *reading, const struct node *root)
         conf->pool.threads = cpu_count(POOL_THREADS_MAX);
     note_limits(conf, root);
     services_read(reading, root, node_child(root, "services"));
+    control_resolve(reading, root);
 }
 
 struct conf *conf_load(const char *file, const struct conf_override *overrides,

@@ -43,18 +43,31 @@ struct memory;
 
 struct conf {
     struct {
-        unsigned processes; /* 1 to 64 */
-        unsigned threads;   /* resolved: never 0 */
-        unsigned queue;     /* for each worker */
+        unsigned processes;     /* 1 to 64 */
+        unsigned threads;       /* resolved: never 0 */
+        unsigned queue;         /* for each worker */
+        unsigned generations;   /* alive at once, 1 to 64 */
+        uint64_t hang_timeout;  /* ns without a sign of life from a child; 0: off */
+        uint64_t start_timeout; /* ns that a child has to get ready */
     } pool;
+    struct {
+        char socket[108]; /* absolute path, as sockaddr_un has it; "": none */
+        mode_t mode;      /* of its file */
+        char group[64];   /* name of its group; "": none */
+        gid_t gid;        /* of that group, when has_group */
+        bool has_group;
+    } control;
     struct log_settings log;
     struct limits limits;     /* of the whole daemon; connections is never 0 */
     struct timeouts timeouts; /* what a service has that says nothing else */
     uint64_t drain;           /* ns, timeouts.drain; 0: until the last connection ends */
+    uint64_t retire;          /* ns, timeouts.retire; 0: until the last connection ends */
     struct conf_service *services;
     size_t service_count;
     const char *limits_file; /* where limits.connections stands, or else could stand */
     unsigned limits_line;
+    const char *control_file; /* where control.socket stands; NULL: nowhere */
+    unsigned control_line;
     struct memory *memory; /* holds all that the above points to */
 };
 
@@ -79,9 +92,9 @@ struct conf_report {
 /*
  * Reads and checks a file with its includes.  Returns the configuration, which
  * the caller frees with conf_free, or NULL when the report holds an error.
- * Never binds, never changes anything, and, whatever the file may be, never waits and never ends
- * the process (short of running out of memory).  The report need not be initialized; it is
- * filled in either case and freed with conf_report_free.
+ * Never binds, never changes anything, and, whatever the file may be, never waits (but for the
+ * system's answer about control.group) and never ends the process (short of running out of memory).
+ * The report need not be initialized; it is filled in either case and freed with conf_report_free.
  */
 struct conf *conf_load(const char *file, const struct conf_override *overrides,
                        size_t override_count, struct conf_report *report);

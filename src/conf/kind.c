@@ -185,11 +185,12 @@ static bool string_read(struct memory *memory, const struct option *option, cons
     return true;
 }
 
-/* The check of a text words what it wants whenever it is not content: it never is with "". */
+/* The check of a text words what it wants whenever it is not content: it never is with a newline.
+ */
 static const char *text_expected(struct memory *memory, const struct option *option)
 {
     (void)memory;
-    return option->wrong("");
+    return option->wrong("\n");
 }
 
 static void string_print(FILE *out, const struct option *option, const void *field)

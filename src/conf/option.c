@@ -63,6 +63,20 @@ static const struct option pool_options[] = {
     {"threads", NUMBER(1, POOL_THREADS_MAX), .or_zero = true, .standard = "0",
      FIELD(struct conf, pool.threads)},
     {"queue", NUMBER(1, 65536), .standard = "1024", FIELD(struct conf, pool.queue)},
+    {"generations", NUMBER(1, 64), .standard = "16", FIELD(struct conf, pool.generations)},
+    {"hang_timeout", DURATION(100 * CLOCK_MS, HOUR), .or_zero = true, .standard = "0",
+     FIELD(struct conf, pool.hang_timeout)},
+    {"start_timeout", DURATION(100 * CLOCK_MS, HOUR), .standard = "10s",
+     FIELD(struct conf, pool.start_timeout)},
+    {.name = NULL},
+};
+
+/* The group is looked up by control.c. */
+static const struct option control_options[] = {
+    {"socket", WORD(value_control_wrong), .standard = "/run/tcpd/control.sock",
+     FIELD(struct conf, control.socket)},
+    {"mode", .kind = &kind_mode, .standard = "0660", FIELD(struct conf, control.mode)},
+    {"group", WORD(value_group_wrong), .standard = "tcpd", FIELD(struct conf, control.group)},
     {.name = NULL},
 };
 
@@ -106,6 +120,8 @@ static const struct option daemon_timeouts[] = {
     TIMEOUTS(struct conf, "5m", "60s", "0", "5s"),
     {"drain", DURATION(CLOCK_MS, 24 * HOUR), .or_zero = true, .standard = "30s",
      FIELD(struct conf, drain)},
+    {"retire", DURATION(CLOCK_MS, YEAR), .or_zero = true, .standard = "0",
+     FIELD(struct conf, retire)},
     {.name = NULL},
 };
 
@@ -115,8 +131,8 @@ static const struct option service_timeouts[] = {
 };
 
 const struct section option_daemon[] = {
-    {"pool", pool_options},        {"log", log_options}, {"limits", daemon_limits},
-    {"timeouts", daemon_timeouts}, {.name = NULL},
+    {"pool", pool_options},    {"log", log_options},          {"control", control_options},
+    {"limits", daemon_limits}, {"timeouts", daemon_timeouts}, {.name = NULL},
 };
 
 const struct section option_service[] = {

@@ -11,10 +11,9 @@ static const struct absent {
     const char *scope;
     const char *const names[16]; /* ends with NULL */
 } absents[] = {
-    {"", {"user", "group", "control"}},
-    {"pool", {"generations"}},
+    {"", {"user", "group"}},
     {"limits", {"per_address", "rate", "burst", "enforce", "ipv6_prefix"}},
-    {"timeouts", {"handshake", "retire"}},
+    {"timeouts", {"handshake"}},
     {"services", {"access", "tls", "proxy_protocol", "trusted", "user", "group"}},
     {"services", {"command", "directory", "environment", "instances", "stderr", "path", "options"}},
     {"services", {"upstreams", "balance", "connect_timeout", "retries", "send_proxy", "health"}},

@@ -125,3 +125,22 @@ const char *value_inherited_wrong(const char *text)
         printable = text[i] > 0x20 && text[i] < 0x7f && text[i] != ':';
     return printable ? NULL : "\"systemd:NAME\" with a NAME of 1 to 255 visible characters, no ':'";
 }
+
+const char *value_control_wrong(const char *text)
+{
+    size_t length = strlen(text);
+    bool folder = length > 0 && text[length - 1] == '/';
+    if (length == 0 || (!folder && value_socket_wrong(text) == NULL))
+        return NULL;
+    return "the absolute path of a socket, of at most 107 bytes, or \"\" for none";
+}
+
+/* What the system calls a group is its own business; a name that cannot be one is refused. */
+const char *value_group_wrong(const char *text)
+{
+    size_t length = strnlen(text, 64);
+    bool printable = length < 64;
+    for (size_t i = 0; printable && i < length; i++)
+        printable = (unsigned char)text[i] >= 0x20 && text[i] != 0x7f && text[i] != ':';
+    return printable ? NULL : "the name of a group, of at most 63 bytes, or \"\" for none";
+}

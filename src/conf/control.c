@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "conf/control.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GROUP_BUFFER_MAX (4U * 1024 * 1024) /* for all members of one group */
+
+/* Returns 0, the errno of a system that cannot tell, or ENOENT: there is no such group. */
+static int group_find(const char *name, gid_t *gid)
+{
+    int result = ERANGE;
+    for (size_t size = 4096; result == ERANGE && size <= GROUP_BUFFER_MAX; size *= 4) {
+        char *buffer = malloc(size);
+        if (buffer == NULL)
+            return ENOMEM;
+        struct group group;
+        struct group *found = NULL;
+        result = getgrnam_r(name, &group, buffer, size, &found);
+        if (result == 0 && found == NULL)
+            result = ENOENT;
+        if (result == 0)
+            *gid = group.gr_gid;
+        free(buffer);
+    }
+    return result;
+}
+
+/* Whether the setting's text became the name; one that was refused has left the default there. */
+static bool took_effect(const struct conf *conf, const struct node *node)
+{
+    return node->type == NODE_STRING && strcmp(node->text, conf->control.group) == 0;
+}
+
+/* The default may be missing; one that somebody asked for may not. */
+static void resolve_group(struct reading *reading, const struct node *node)
+{
+    struct conf *conf = reading->conf;
+    if (conf->control.group[0] == '\0')
+        return;
+    int result = group_find(conf->control.group, &conf->control.gid);
+    conf->control.has_group = result == 0;
+    if (result == 0)
+        return;
+    if (node != NULL && result == ENOENT)
+        node_error(reading, node, "there is no group \"%s\" on this machine", conf->control.group);
+    else if (node != NULL)
+        node_error(reading, node, "the group \"%s\" cannot be looked up: %s", conf->control.group,
+                   strerror(result));
+    conf->control.group[0] = '\0';
+}
+
+/* A service on the control socket's path would take it away from whoever steers the daemon. */
+static void check_claims(struct reading *reading)
+{
+    for (size_t i = 0; i < reading->claim_count; i++) {
+        const struct claim *claim = &reading->claims[i];
+        const struct addr *address = &claim->listen->address;
+        if (claim->listen->inherited == NULL && address->family == AF_UNIX &&
+            strcmp(address->path, reading->conf->control.socket) == 0)
+            node_error(reading, claim->node, "this address is taken by control.socket");
+    }
+}
+
+void control_resolve(struct reading *reading, const struct node *root)
+{
+    struct conf *conf = reading->conf;
+    const struct node *control = node_child(root, "control");
+    const struct node *socket = control == NULL ? NULL : node_child(control, "socket");
+    if (socket != NULL) {
+        conf->control_file = socket->place.source->name;
+        conf->control_line = socket->place.line;
+    }
+    const struct node *group = control == NULL ? NULL : node_child(control, "group");
+    resolve_group(reading, group != NULL && took_effect(conf, group) ? group : NULL);
+    check_claims(reading);
+}
