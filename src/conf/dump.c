@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A configuration becomes text again, by the tables that read it. */
-#include "conf/conf.h"
+#include "conf/dump.h"
 
 #include "conf/listen.h"
 #include "conf/option.h"
@@ -28,10 +28,10 @@ static bool is_printed(const struct option *option, const struct listen *listen)
     return strcmp(option->name, "mode") != 0 || listen->address.family == AF_UNIX;
 }
 
-static void print_listen(FILE *out, const struct listen *listen)
+void dump_listen(FILE *out, const struct listen *listen)
 {
     char text[LISTEN_TEXT_MAX];
-    fputs("        { address = ", out);
+    fputs("{ address = ", out);
     option_print_string(out, listen_print(listen, text));
     fputc(';', out);
     for (const struct option *option = option_listen; option->name != NULL; option++) {
@@ -43,17 +43,23 @@ static void print_listen(FILE *out, const struct listen *listen)
     fputs(" }", out);
 }
 
-static void print_service(FILE *out, const struct conf_service *service)
+static void print_listens(FILE *out, const struct conf_service *service)
 {
-    fprintf(out, "    {\n      name = \"%s\";\n      type = \"%s\";\n      listen = (\n",
-            service->service.name, service->service.ops->type);
+    fputs("      listen = (\n", out);
     for (size_t i = 0; i < service->listen_count; i++) {
-        print_listen(out, &service->listens[i]);
+        fputs("        ", out);
+        dump_listen(out, &service->listens[i]);
         fputs(i + 1 < service->listen_count ? ",\n" : "\n      );\n", out);
     }
+}
+
+void dump_service(FILE *out, const struct conf_service *service, bool with_listens)
+{
+    fprintf(out, "      type = \"%s\";\n", service->service.ops->type);
+    if (with_listens)
+        print_listens(out, service);
     for (const struct section *section = option_service; section->name != NULL; section++)
         print_section(out, section, &service->service, "      ");
-    fputs("    }", out);
 }
 
 int conf_dump(const struct conf *conf, FILE *out)
@@ -62,8 +68,9 @@ int conf_dump(const struct conf *conf, FILE *out)
         print_section(out, section, conf, "");
     fputs("services = (\n", out);
     for (size_t i = 0; i < conf->service_count; i++) {
-        print_service(out, &conf->services[i]);
-        fputs(i + 1 < conf->service_count ? ",\n" : "\n);\n", out);
+        fprintf(out, "    {\n      name = \"%s\";\n", conf->services[i].service.name);
+        dump_service(out, &conf->services[i], true);
+        fputs(i + 1 < conf->service_count ? "    },\n" : "    }\n);\n", out);
     }
     return fflush(out) != 0 || ferror(out) != 0 ? -1 : 0;
 }
