@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* One run over all files that `include` names. */
@@ -16,20 +17,35 @@ struct including {
     size_t count;
 };
 
+/* The text of the file, unless it is one too many for the bound on all of them together. */
+static char *read_bounded(struct reading *reading, const char *file, struct stat *id,
+                          unsigned *line, struct error *error)
+{
+    size_t length = 0;
+    char *text = source_read(file, &length, id, line, error);
+    reading->bytes += length;
+    if (text == NULL || reading->bytes <= SOURCES_MAX)
+        return text;
+    error_set(error, 0, "makes all files together larger than 16 MiB");
+    free(text);
+    return NULL;
+}
+
 struct node *include_file(struct reading *reading, const char *file, const struct place *place,
                           const char *path, struct stat *id)
 {
     const struct source *source = source_new(reading, file);
     struct place start = {source, 1};
     struct error error = {0};
-    char *text = source_read(reading->memory, file, id, &start.line, &error);
+    char *text = read_bounded(reading, file, id, &start.line, &error);
     if (text == NULL && place == NULL)
         reading_error(reading, start, path, "%s", error.text);
     else if (text == NULL)
         reading_error(reading, *place, path, "%.200s %s", file, error.text);
     if (text == NULL)
         return NULL;
-    struct node *root = parse_text(reading->memory, source, text, &start.line, &error);
+    struct node *root = parse_text(reading, source, text, &start.line, &error);
+    free(text);
     if (root == NULL)
         reading_error(reading, start, "syntax", "%s", error.text);
     return root;
@@ -87,6 +103,8 @@ static bool was_seen(struct including *including, const struct stat *id)
 static void include_one(struct including *including, const struct node *node, const char *file)
 {
     struct reading *reading = including->reading;
+    if (reading->bytes > SOURCES_MAX)
+        return; /* that was said already */
     if (including->count > INCLUDES_MAX) {
         node_error(reading, node, "%s is one file too many: the most is %d", file, INCLUDES_MAX);
         return;
@@ -119,7 +137,13 @@ static void include_pattern(struct including *including, const struct node *node
     int result = glob(pattern, 0, glob_refuses, &found);
     if (result == GLOB_ABORTED)
         node_error(including->reading, node, "%s: a folder in there cannot be read", pattern);
-    for (size_t i = 0; result == 0 && i < found.gl_pathc; i++)
+    size_t count = result == 0 ? found.gl_pathc : 0;
+    if (count > INCLUDES_MAX) {
+        node_error(including->reading, node, "%s matches %zu files: the most is %d", pattern, count,
+                   INCLUDES_MAX);
+        count = 0;
+    }
+    for (size_t i = 0; i < count; i++)
         include_one(including, node, found.gl_pathv[i]);
     globfree(&found);
 }
@@ -168,6 +192,11 @@ void include_all(struct reading *reading, struct node *root, const struct stat *
     was_seen(including, root_id);
     if (node->type != NODE_LIST && node->type != NODE_ARRAY) {
         include_string(including, node);
+        return;
+    }
+    if (node->count > INCLUDES_MAX) {
+        node_error(reading, node, "%u names are too many: the most is %d", node->count,
+                   INCLUDES_MAX);
         return;
     }
     for (const struct node *child = node->first; child != NULL; child = child->next)

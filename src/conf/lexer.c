@@ -98,6 +98,7 @@ static struct scalar *scalar_next(struct lexer *lexer)
         scalars->capacity = capacity;
     }
     struct scalar *scalar = &scalars->items[scalars->count++];
+    scalars->values++;
     scalar->line = lexer->line;
     return scalar;
 }
@@ -215,6 +216,7 @@ static int open_bracket(struct lexer *lexer)
     char mark = *lexer->at;
     lexer->levels[++lexer->depth] = (struct level){closing[(unsigned char)mark], lexer->line, 0};
     lexer->want = mark == '{' ? WANT_NAME : WANT_FIRST;
+    lexer->scalars->values++;
     return 0;
 }
 
@@ -297,6 +299,16 @@ static int take_token(struct lexer *lexer)
     return refuse_byte(lexer);
 }
 
+/* Each value costs memory many times its length, which a bound on the files alone would not hold.
+ */
+static int check_values(struct lexer *lexer)
+{
+    if (lexer->scalars->values <= lexer->scalars->most)
+        return 0;
+    return error_set(lexer->error, 0, "more than %d values in all files together",
+                     LEXER_VALUES_MAX);
+}
+
 /* The end of the text: whatever is still open gets the blame, in its line. */
 static int finish(struct lexer *lexer)
 {
@@ -327,6 +339,8 @@ int lexer_scan(struct memory *memory, const char *text, struct scalars *scalars,
             break;
         lexer.line_before = lexer.line;
         result = take_token(&lexer);
+        if (result == 0)
+            result = check_values(&lexer);
     }
     if (result == 0)
         result = finish(&lexer);

@@ -16,8 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LEXER_DEPTH_MAX   16   /* groups and lists within each other */
-#define LEXER_MEMBERS_MAX 1000 /* settings of one group */
+#define LEXER_DEPTH_MAX   16     /* groups and lists within each other */
+#define LEXER_MEMBERS_MAX 1000   /* settings of one group */
+#define LEXER_VALUES_MAX  200000 /* values of any kind, in all files together */
 
 /* A value that is no group or list: a string, a number or a boolean. */
 struct scalar {
@@ -33,6 +34,8 @@ struct scalars {
     struct scalar *items; /* in the order of the text */
     size_t count;
     size_t capacity;
+    size_t values; /* all values of the text: these, and groups and lists */
+    size_t most;   /* of them that may come: set before lexer_scan */
 };
 
 /* Returns 0, or -1 with the first mistake and its line. */

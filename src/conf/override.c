@@ -133,7 +133,7 @@ static struct node *parse_value(struct descent *descent, const char *value)
     const char *text = memory_print(memory, "value = %s\n", value);
     struct error error = {0};
     unsigned line;
-    struct node *root = parse_text(memory, descent->place.source, text, &line, &error);
+    struct node *root = parse_text(descent->reading, descent->place.source, text, &line, &error);
     if (root != NULL && root->count == 1)
         return root->first;
     if (looks_composed(value)) {

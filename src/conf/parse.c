@@ -110,12 +110,14 @@ static void explain(const config_t *config, unsigned *line, struct error *error)
     error_set(error, 0, "%s", text);
 }
 
-struct node *parse_text(struct memory *memory, const struct source *source, const char *text,
+struct node *parse_text(struct reading *reading, const struct source *source, const char *text,
                         unsigned *line, struct error *error)
 {
-    struct parsing parsing = {.memory = memory, .source = source};
-    if (lexer_scan(memory, text, &parsing.scalars, line, error) != 0)
+    struct parsing parsing = {.memory = reading->memory, .source = source};
+    parsing.scalars.most = LEXER_VALUES_MAX - reading->values;
+    if (lexer_scan(reading->memory, text, &parsing.scalars, line, error) != 0)
         return NULL;
+    reading->values += parsing.scalars.values;
     config_t config;
     config_init(&config);
     struct node *root = NULL;

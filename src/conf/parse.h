@@ -9,7 +9,7 @@
  * The tree of a text, or NULL with the first mistake and its line.  No other
  * file is opened, whatever the text says.
  */
-struct node *parse_text(struct memory *memory, const struct source *source, const char *text,
+struct node *parse_text(struct reading *reading, const struct source *source, const char *text,
                         unsigned *line, struct error *error);
 
 #endif

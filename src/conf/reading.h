@@ -42,6 +42,8 @@ struct reading {
     struct memory *memory; /* becomes the configuration's when all is well */
     struct conf *conf;
     unsigned sources; /* files met so far */
+    size_t bytes;     /* read from them so far */
+    size_t values;    /* of any kind found in these */
     struct finding *findings;
     size_t count;
     size_t capacity;

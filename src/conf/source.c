@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/source.h"
 
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 static const struct kind {
@@ -48,31 +51,39 @@ static unsigned line_of(const char *text, const char *at)
     return line;
 }
 
-static char *read_regular(struct memory *memory, int fd, unsigned *line, struct error *error)
+/* Reads the whole file into a buffer of SOURCE_MAX + 2 bytes and checks that it is text. */
+static int read_text(int fd, char *buffer, size_t *length, unsigned *line, struct error *error)
 {
-    char *buffer = memory_take(memory, SOURCE_MAX + 2);
-    ssize_t length = read_all(fd, buffer, SOURCE_MAX + 1);
-    if (length < 0) {
-        error_set(error, errno, "cannot be read");
-        return NULL;
-    }
-    if (length > SOURCE_MAX) {
-        error_set(error, 0, "is larger than 1 MiB: split it, and name the parts in include");
-        return NULL;
-    }
-    const char *nul = memchr(buffer, '\0', (size_t)length);
+    ssize_t got = read_all(fd, buffer, SOURCE_MAX + 1);
+    if (got < 0)
+        return error_set(error, errno, "cannot be read");
+    if (got > SOURCE_MAX)
+        return error_set(error, 0, "is larger than 1 MiB: split it, and name the parts in include");
+    const char *nul = memchr(buffer, '\0', (size_t)got);
     if (nul != NULL) {
         *line = line_of(buffer, nul);
-        error_set(error, 0, "holds a NUL byte: a configuration is text");
-        return NULL;
+        return error_set(error, 0, "holds a NUL byte: a configuration is text");
     }
-    buffer[length] =
-        '\n'; /* libconfig 1.5 takes a comment only together with the end of its line */
-    return buffer;
+    /* libconfig 1.5 takes a comment only together with the end of its line. */
+    buffer[got] = '\n';
+    buffer[got + 1] = '\0';
+    *length = (size_t)got;
+    return 0;
+}
+
+static char *read_regular(int fd, size_t *length, unsigned *line, struct error *error)
+{
+    char *buffer = malloc(SOURCE_MAX + 2);
+    if (buffer == NULL)
+        err(EX_OSERR, "the configuration");
+    if (read_text(fd, buffer, length, line, error) == 0)
+        return buffer;
+    free(buffer);
+    return NULL;
 }
 
 /* O_NONBLOCK: opening a FIFO or a device must not wait for its other end. */
-char *source_read(struct memory *memory, const char *file, struct stat *id, unsigned *line,
+char *source_read(const char *file, size_t *length, struct stat *id, unsigned *line,
                   struct error *error)
 {
     *line = 1;
@@ -89,7 +100,7 @@ char *source_read(struct memory *memory, const char *file, struct stat *id, unsi
     else if (!S_ISREG(id->st_mode))
         refuse_kind(id->st_mode, error);
     else
-        text = read_regular(memory, fd, line, error);
+        text = read_regular(fd, length, line, error);
     close(fd);
     return text;
 }

@@ -167,3 +167,83 @@ Test(conf_files, large_files_are_read_in_time)
     cr_expect_gt(loaded.report.errors, 100);
     unload(&loaded);
 }
+
+Test(conf_files, values_have_a_bound_over_all_files)
+{
+    FILE *out = fopen("test.conf", "w");
+    fputs("include = [ \"a.inc\", \"b.inc\" ];\n" ECHO, out); /* 3 values, and 5 */
+    fclose(out);
+    static const int counts[] = {100000, 99988}; /* and 1 more; the list is a value, too */
+    for (int file = 0; file < 2; file++) {
+        out = fopen(file == 0 ? "a.inc" : "b.inc", "w");
+        fputs("services = (\n", out);
+        for (int i = 0; i < counts[file]; i++)
+            fputs("1,\n", out);
+        fputs("1);\n", out);
+        fclose(out);
+    }
+    struct loaded most = load(NULL);
+    cr_expect_not(says(&most, "b.inc:", "error: syntax: "));
+    unload(&most);
+    out = fopen("b.inc", "a");
+    fputs("services2 = 1;\n", out);
+    fclose(out);
+    struct loaded more = load(NULL);
+    cr_expect(says(
+        &more, "b.inc:99991: error: syntax: ", "more than 200000 values in all files together"));
+    unload(&more);
+}
+
+Test(conf_files, files_have_a_bound_together)
+{
+    const size_t most = 1024 * 1024;
+    char *text = malloc(most + 1);
+    memset(text, ' ', most);
+    text[most] = '\0';
+    for (int i = 10; i < 26; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "%d.inc", i);
+        write_file(name, text);
+    }
+    write_file("26.inc", "nonsense");
+    expect_error("include = \"*.inc\";\n" ECHO, "test.conf:1: error: include: ",
+                 "25.inc makes all files together larger than 16 MiB");
+    unlink("25.inc");
+    expect_error("include = \"*.inc\";\n" ECHO, "26.inc:1: error: syntax: ", "");
+    free(text);
+}
+
+Test(conf_files, included_files_have_a_number)
+{
+    for (int i = 0; i <= 1000; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "%04d.inc", i);
+        write_file(name, "");
+    }
+    expect_error("include = \"*.inc\";\n" ECHO,
+                 "test.conf:1: error: include: ", "*.inc matches 1001 files: the most is 1000");
+    expect_error("include = [ \"0???.inc\", \"1000.inc\" ];\n" ECHO,
+                 "test.conf:1: error: include.[1]: ", "1000.inc is one file too many");
+    unlink("1000.inc");
+    expect_valid("include = \"*.inc\";\n" ECHO);
+}
+
+Test(conf_files, included_names_have_a_number)
+{
+    FILE *out = fopen("test.conf", "w");
+    fputs(ECHO "include = ( \"no/*\"", out);
+    for (int i = 0; i < 999; i++)
+        fputs(",\"no/*\"", out);
+    fputs(");\n", out);
+    fclose(out);
+    struct loaded most = load(NULL);
+    cr_expect_not_null(most.conf);
+    unload(&most);
+    out = fopen("test.conf", "r+");
+    fseek(out, -3, SEEK_END);
+    fputs(",\"no/*\");\n", out);
+    fclose(out);
+    struct loaded more = load(NULL);
+    cr_expect(says(&more, "test.conf:2: error: include: ", "1001 names are too many"));
+    unload(&more);
+}

@@ -141,7 +141,7 @@ Test(conf_value, numbers_are_read_whole)
 Test(conf_value, scalars_are_counted_with_their_lines)
 {
     struct memory *memory = memory_new();
-    struct scalars scalars = {0};
+    struct scalars scalars = {.most = 7};
     struct error error;
     unsigned line;
     const char *text = "a = 5; # 6\n/* 7\n */ b = [ \"x\" \"y\",\n \"z//\" ];\nc = TRUE; d = 1.5;";
