@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /*
@@ -106,15 +107,21 @@ static void check_interface(const struct inspection *inspection)
         inspection_warn(inspection, "there is no network interface \"%s\" now", interface);
 }
 
+/* The folder of an absolute path.  Returns buffer. */
+static const char *folder_of(const char *path, char buffer[static ADDR_TEXT_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    int length = slash == path ? 1 : (int)(slash - path);
+    snprintf(buffer, ADDR_TEXT_MAX, "%.*s", length, path);
+    return buffer;
+}
+
 static void check_folder(const struct inspection *inspection)
 {
     if (inspection->listen->address.family != AF_UNIX)
         return;
-    const char *path = inspection->listen->address.path;
-    const char *slash = strrchr(path, '/');
-    int length = slash == path ? 1 : (int)(slash - path);
-    char folder[ADDR_TEXT_MAX];
-    snprintf(folder, sizeof(folder), "%.*s", length, path);
+    char buffer[ADDR_TEXT_MAX];
+    const char *folder = folder_of(inspection->listen->address.path, buffer);
     if (access(folder, W_OK | X_OK) != 0)
         inspection_warn(inspection, "no socket can be made in the folder %s: %s", folder,
                         strerror(errno));
@@ -127,9 +134,33 @@ static void inspect(const struct inspection *inspection)
     check_folder(inspection);
 }
 
+/* Who may write to the folder may put a socket of his own where the daemon's is looked for. */
+static void check_control(const struct conf *conf, struct conf_report *report)
+{
+    if (conf->control_file == NULL || conf->control.socket[0] == '\0')
+        return;
+    char buffer[ADDR_TEXT_MAX];
+    const char *folder = folder_of(conf->control.socket, buffer);
+    struct stat status;
+    const char *wrong = NULL;
+    if (stat(folder, &status) != 0)
+        wrong = strerror(errno);
+    else if (!S_ISDIR(status.st_mode))
+        wrong = strerror(ENOTDIR);
+    if (wrong != NULL)
+        warn_at(report, conf->control_file, conf->control_line, "control.socket",
+                "no socket can be made in the folder %s: %s", folder, wrong);
+    else if ((status.st_mode & S_IWOTH) != 0)
+        warn_at(report, conf->control_file, conf->control_line, "control.socket",
+                "everybody may write to the folder %s, and put something else there: choose one "
+                "that belongs to tcpd",
+                folder);
+}
+
 void conf_check_machine(const struct conf *conf, struct conf_report *report)
 {
     check_descriptors(conf, report);
+    check_control(conf, report);
     int most = somaxconn();
     for (size_t i = 0; i < conf->service_count; i++) {
         const struct conf_service *service = &conf->services[i];

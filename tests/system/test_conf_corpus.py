@@ -202,10 +202,12 @@ class Valid(unittest.TestCase):
 
     def test_every_form_survives_the_round_trip(self):
         (self.folder / "x.conf").write_text(
-            'pool = { processes = 2; threads = 3; };\n'
+            'pool = { processes = 2; threads = 3; generations = 4; hang_timeout = "250ms";\n'
+            '  start_timeout = "2m"; };\n'
+            'control = { socket = "/run/a\\"c"; mode = "0640"; group = "root"; };\n'
             'log = { target = "none"; facility = "local7"; access = false; };\n'
             'limits = { overload = "reset"; };\n'
-            'timeouts = { idle = 0; write = "1500ms"; drain = 0; };\n'
+            'timeouts = { idle = 0; write = "1500ms"; drain = 0; retire = "36h"; };\n'
             'services = ( { name = "a"; type = "time"; listen = ( "127.0.0.1:0", "[::1]:0",\n'
             '  ":7", { address = "unix:/run/a\\"b"; mode = "0600"; }, "systemd:web",\n'
             '  { address = "127.0.0.1:8"; interface = "lo"; backlog = 9; } );\n'
@@ -213,6 +215,9 @@ class Valid(unittest.TestCase):
             encoding="utf-8",
         )
         printed = self.round_trip("-c", "x.conf")
+        control = 'control = { socket = "/run/a\\"c"; mode = "0640"; group = "root"; };'
+        for part in ('hang_timeout = "250ms"', 'start_timeout = "2m"', 'retire = "36h"', control):
+            self.assertIn(part, printed)
         for part in ('"unix:/run/a\\"b"', '"systemd:web"', 'interface = "lo"', 'idle = "5s"'):
             self.assertIn(part, printed)
 
@@ -220,10 +225,16 @@ class Valid(unittest.TestCase):
         printed = self.round_trip(
             *("-c", SAMPLE),
             *("-o", "log.level=debug"),
+            *("-o", "pool.generations=3"),
+            *("-o", "control.socket="),
+            *("-o", "control.group=root"),
+            *("-o", "timeouts.retire=1h"),
             *("-o", "services.greet.listen=[::1]:6060"),
             *("-o", "services.[1].timeouts.idle=90"),
             *("-o", 'services.time.listen=[ ":1", ":2" ]'),
         )
+        for part in ('generations = 3;', 'socket = "";', 'group = "root";', 'retire = "1h"'):
+            self.assertIn(part, printed)
         for part in ('level = "debug"', '"[::1]:6060"', 'idle = "90s"', '":1"', '":2"'):
             self.assertIn(part, printed)
 
@@ -243,7 +254,9 @@ class Valid(unittest.TestCase):
 
     def test_machine_is_looked_at(self):
         (self.folder / "x.conf").write_text(
-            "limits = { connections = 300; };\n" + ECHO % "unix:/no/such/folder/s",
+            "limits = { connections = 300; };\n"
+            + ECHO % "unix:/no/such/folder/s"
+            + 'control = { socket = "/no/such/folder/c"; };\n',
             encoding="utf-8",
         )
 
@@ -254,6 +267,7 @@ class Valid(unittest.TestCase):
         self.assertEqual(ran.returncode, EX_OK, ran.stderr)
         self.assertIn("x.conf:1: warning: limits.connections: ", ran.stderr)
         self.assertIn("x.conf:2: warning: services.echo.listen: ", ran.stderr)
+        self.assertIn("x.conf:3: warning: control.socket: ", ran.stderr)
 
 
 if __name__ == "__main__":

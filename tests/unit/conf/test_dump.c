@@ -58,6 +58,12 @@ static void expect_same(const struct conf *a, const struct conf *b)
     cr_expect_eq(a->limits.overload, b->limits.overload);
     cr_expect_eq(memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)), 0);
     cr_expect_eq(a->drain, b->drain);
+    cr_expect_eq(a->retire, b->retire);
+    cr_expect_str_eq(a->control.socket, b->control.socket);
+    cr_expect_eq(a->control.mode, b->control.mode);
+    cr_expect_str_eq(a->control.group, b->control.group);
+    cr_expect_eq(a->control.has_group, b->control.has_group);
+    cr_expect_eq(a->control.gid, b->control.gid);
     cr_assert_eq(a->service_count, b->service_count);
     for (size_t i = 0; i < a->service_count; i++)
         expect_same_service(&a->services[i], &b->services[i]);
@@ -87,13 +93,15 @@ Test(conf_dump, defaults)
 Test(conf_dump, everything_set)
 {
     expect_round_trip(
-        "pool = { processes = 3; threads = 2; queue = 77; };\n"
+        "pool = { processes = 3; threads = 2; queue = 77; generations = 64;\n"
+        "  hang_timeout = \"100ms\"; start_timeout = 7; };\n"
+        "control = { socket = \"/run/a \\\"b\"; mode = \"0666\"; group = \"root\"; };\n"
         "log = { target = \"stderr\"; facility = \"local3\"; ident = \"Tcpd.x-1\";\n"
         "  socket = \"/run/a log\";\n"
         "  level = \"debug\"; access = false; };\n"
         "limits = { connections = 10000000; overload = \"reset\"; };\n"
         "timeouts = { idle = 0; write = \"1500ms\"; lifetime = \"8760h\"; linger = 90;\n"
-        "  drain = \"1m\"; };\n"
+        "  drain = \"1m\"; retire = \"90m\"; };\n"
         "services = ( { name = \"a-b_9\"; type = \"chargen\"; listen = ( \"127.0.0.1:0\",\n"
         "  \"127.0.0.1:0\", \"[::]:9\", { address = \"unix:/run/q\\\"\\\\ \\x01x\"; mode = "
         "\"0666\"; },\n"
@@ -102,6 +110,11 @@ Test(conf_dump, everything_set)
         "  limits = { connections = 3; overload = \"wait\"; };\n"
         "  timeouts = { idle = \"1h\"; write = 0; lifetime = 61; linger = \"1ms\"; }; },\n"
         "  { name = \"b\"; type = \"greet\"; listen = \"[::1]:0\"; } );\n");
+}
+
+Test(conf_dump, no_control_socket_and_no_group)
+{
+    expect_round_trip("control = { socket = \"\"; group = \"\"; };\n" ECHO);
 }
 
 Test(conf_dump, says_when_it_cannot_write)

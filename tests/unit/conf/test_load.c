@@ -4,6 +4,8 @@
 
 #include "base/clock.h"
 
+#include <grp.h>
+
 TestSuite(conf_load, .init = enter_folder, .fini = leave_folder, .timeout = 60);
 
 Test(conf_load, defaults_are_those_of_the_manual)
@@ -14,6 +16,12 @@ Test(conf_load, defaults_are_those_of_the_manual)
     cr_expect_eq(conf->pool.processes, 1);
     cr_expect_geq(conf->pool.threads, 1);
     cr_expect_eq(conf->pool.queue, 1024);
+    cr_expect_eq(conf->pool.generations, 16);
+    cr_expect_eq(conf->pool.hang_timeout, 0);
+    cr_expect_eq(conf->pool.start_timeout, 10 * CLOCK_S);
+    cr_expect_str_eq(conf->control.socket, "/run/tcpd/control.sock");
+    cr_expect_eq(conf->control.mode, 0660);
+    cr_expect_null(conf->control_file);
     cr_expect_eq(conf->log.target, LOG_TARGET_SYSLOG);
     cr_expect_eq(conf->log.facility, LOG_DAEMON);
     cr_expect_str_eq(conf->log.ident, "tcpd");
@@ -27,6 +35,7 @@ Test(conf_load, defaults_are_those_of_the_manual)
     cr_expect_eq(conf->timeouts.lifetime, 0);
     cr_expect_eq(conf->timeouts.linger, 5 * CLOCK_S);
     cr_expect_eq(conf->drain, 30 * CLOCK_S);
+    cr_expect_eq(conf->retire, 0);
     cr_expect_eq(conf->limits_line, 1);
     unload(&loaded);
 }
@@ -145,6 +154,9 @@ static const struct range {
     {"pool", "processes", NULL, 1, 64, false},
     {"pool", "threads", NULL, 1, 256, true},
     {"pool", "queue", NULL, 1, 65536, false},
+    {"pool", "generations", NULL, 1, 64, false},
+    {"pool", "hang_timeout", NULL, 1, 3600, true},
+    {"pool", "start_timeout", NULL, 1, 3600, false},
     {"limits", "connections", NULL, 1, 10000000, false},
     {"limits", "connections", "echo", 1, 10000000, true},
     {"timeouts", "idle", NULL, 1, 31536000, true},
@@ -152,6 +164,7 @@ static const struct range {
     {"timeouts", "lifetime", NULL, 1, 31536000, true},
     {"timeouts", "linger", NULL, 1, 3600, false},
     {"timeouts", "drain", NULL, 1, 86400, true},
+    {"timeouts", "retire", NULL, 1, 31536000, true},
 };
 
 static void expect_number(const struct range *range, const char *number, bool valid)
@@ -196,6 +209,110 @@ Test(conf_load, every_number_has_its_range)
         for (size_t j = 0; j < sizeof(never) / sizeof(never[0]); j++)
             expect_number(range, never[j], false);
     }
+}
+
+Test(conf_load, control_socket)
+{
+    struct loaded loaded = load("\ncontrol = {\n socket = \"/x/y\"; mode = \"0600\"; };\n" ECHO);
+    cr_assert_not_null(loaded.conf);
+    cr_expect_str_eq(loaded.conf->control.socket, "/x/y");
+    cr_expect_eq(loaded.conf->control.mode, 0600);
+    cr_expect_str_eq(loaded.conf->control_file, "test.conf");
+    cr_expect_eq(loaded.conf->control_line, 3);
+    unload(&loaded);
+    struct loaded none = load("control = { socket = \"\"; };\n" ECHO);
+    cr_assert_not_null(none.conf);
+    cr_expect_str_eq(none.conf->control.socket, "");
+    unload(&none);
+}
+
+/* A path of this length in the place of the control socket. */
+static void expect_path(size_t length, bool valid)
+{
+    char path[256];
+    memset(path, 'x', length);
+    path[0] = '/';
+    path[length] = '\0';
+    char text[512];
+    snprintf(text, sizeof(text), "control = { socket = \"%s\"; };\n" ECHO, path);
+    if (valid)
+        expect_valid(text);
+    else
+        expect_error(text, "test.conf:1: error: control.socket: expected ", "at most 107 bytes");
+}
+
+Test(conf_load, control_socket_fits_into_an_address)
+{
+    expect_path(107, true);
+    expect_path(108, false);
+    expect_path(200, false);
+}
+
+/* Each is the whole of the group `control`, and part of what is said. */
+Test(conf_load, control_settings_that_are_wrong)
+{
+    static const struct {
+        const char *setting, *path, *part;
+    } cases[] = {
+        {"socket = \"x.sock\"", "socket", "or \"\" for none, got a string \"x.sock\""},
+        {"socket = \"/run/\"", "socket", "expected the absolute path"},
+        {"socket = 1", "socket", "expected a string"},
+        {"mode = \"660\"", "mode", "a 0 and three octal digits"},
+        {"mode = \"\"", "mode", "a 0 and three octal digits"},
+        {"group = 5", "group", "expected a string, got an integer 5"},
+        {"group = \"a\\n\"", "group", "expected the name of a group"},
+        {"group = \"a:b\"", "group", "expected the name of a group"},
+        {"group = \"no-such-group-here\"", "group", "there is no group \"no-such-group-here\""},
+        {"owner = \"root\"", "owner", "unknown setting"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[512], start[128];
+        snprintf(text, sizeof(text), ECHO "control = { %s; };\n", cases[i].setting);
+        snprintf(start, sizeof(start), "test.conf:2: error: control.%s: ", cases[i].path);
+        expect_error(text, start, cases[i].part);
+    }
+}
+
+Test(conf_load, control_group_is_looked_up)
+{
+    struct loaded root = load("control = { group = \"root\"; };\n" ECHO);
+    cr_assert_not_null(root.conf);
+    cr_expect(root.conf->control.has_group);
+    cr_expect_eq(root.conf->control.gid, 0);
+    cr_expect_str_eq(root.conf->control.group, "root");
+    unload(&root);
+    struct loaded none = load("control = { group = \"\"; };\n" ECHO);
+    cr_assert_not_null(none.conf);
+    cr_expect_not(none.conf->control.has_group);
+    unload(&none);
+}
+
+/* Whether this machine has the group or not, the default is fine; asked for, it must exist. */
+Test(conf_load, control_group_may_be_missing_by_default_only)
+{
+    const struct group *group = getgrnam("tcpd");
+    struct loaded standard = load(ECHO);
+    cr_assert_not_null(standard.conf);
+    cr_expect_eq(standard.conf->control.has_group, group != NULL);
+    cr_expect_str_eq(standard.conf->control.group, group != NULL ? "tcpd" : "");
+    unload(&standard);
+    const char *asked = "control = { group = \"tcpd\"; };\n" ECHO;
+    if (group != NULL)
+        expect_valid(asked);
+    else
+        expect_error(asked, "test.conf:1: error: control.group: ", "there is no group \"tcpd\"");
+}
+
+Test(conf_load, control_socket_is_no_service)
+{
+    expect_error("services = ( { name = \"a\"; type = \"echo\"; listen = ( \":7\",\n"
+                 "\"unix:/run/x\" ); } );\ncontrol = { socket = \"/run/x\"; };\n",
+                 "test.conf:2: error: services.a.listen.[1]: ", "taken by control.socket");
+    expect_error("services = ( { name = \"a\"; type = \"echo\";\n"
+                 "listen = \"unix:/run/tcpd/control.sock\"; } );\n",
+                 "test.conf:2: error: services.a.listen: ", "taken by control.socket");
+    expect_valid("services = ( { name = \"a\"; type = \"echo\"; listen = ( \":7\",\n"
+                 "\"unix:/run/x\" ); } );\ncontrol = { socket = \"\"; };\n");
 }
 
 Test(conf_load, messages_come_in_the_order_of_the_file)

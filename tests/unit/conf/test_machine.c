@@ -80,3 +80,57 @@ Test(conf_machine, backlog_is_cut)
         &loaded, "test.conf:2: warning: services.a.listen: ", "cuts the backlog of 65535 down to"));
     unload(&loaded);
 }
+
+#define CONTROL(path) "limits = { connections = 1; };\ncontrol = { socket = \"" path "\"; };\n"
+
+Test(conf_machine, folder_of_the_control_socket)
+{
+    const char *start = "test.conf:2: warning: control.socket: ";
+    struct loaded missing = check(CONTROL("/no/such/folder/s") ECHO);
+    cr_expect(says(&missing, start, "in the folder /no/such/folder: No such file"));
+    unload(&missing);
+    struct loaded file = check(CONTROL("/dev/null/s") ECHO);
+    cr_expect(says(&file, start, "in the folder /dev/null: Not a directory"));
+    unload(&file);
+    struct loaded root = check(CONTROL("/s") ECHO);
+    cr_expect_not(says(&root, start, ""));
+    unload(&root);
+}
+
+Test(conf_machine, folder_of_the_control_socket_is_open_to_everybody)
+{
+    char folder[64];
+    cr_assert_not_null(getcwd(folder, sizeof(folder)));
+    char text[512];
+    snprintf(text, sizeof(text),
+             "limits = { connections = 1; };\ncontrol = { socket = \"%s/d/s\"; };\n" ECHO, folder);
+    mkdir("d", 0755);
+    struct loaded closed = check(text);
+    cr_expect_not(says(&closed, "test.conf:2: warning: control.socket: ", ""));
+    unload(&closed);
+    chmod("d", 01777);
+    struct loaded open = check(text);
+    cr_expect(says(&open, "test.conf:2: warning: control.socket: ", "everybody may write to"));
+    unload(&open);
+    chmod("d", 0775);
+    struct loaded group = check(text);
+    cr_expect_not(says(&group, "test.conf:2: warning: control.socket: ", ""));
+    unload(&group);
+}
+
+/* The default may be made at the start; nothing is said unless somebody asked for a place. */
+Test(conf_machine, control_socket_that_nobody_set)
+{
+    struct loaded none = check(CONTROL("") ECHO);
+    cr_expect_not(says(&none, "test.conf:2: ", ""));
+    unload(&none);
+    struct loaded standard = check("limits = { connections = 1; };\n" ECHO);
+    cr_expect_null(standard.conf->control_file);
+    cr_expect_not(says(&standard, "", "control.socket"));
+    unload(&standard);
+    struct conf_override override = {"control.socket", "/no/such/folder/s"};
+    struct loaded loaded = load_with(ECHO, &override, 1);
+    conf_check_machine(loaded.conf, &loaded.report);
+    cr_expect(says(&loaded, "-o control.socket: warning: control.socket: ", "/no/such/folder"));
+    unload(&loaded);
+}

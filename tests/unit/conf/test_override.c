@@ -133,3 +133,19 @@ Test(conf_override, values_that_begin_like_libconfig_must_be)
     expect_refused("log", "{ }; pool = { }", "the value cannot be understood: it is more than one");
     expect_refused("log.ident", "@include \"/\"", "log.ident: expected 1 to 32");
 }
+
+Test(conf_override, control_socket)
+{
+    struct loaded loaded = load_one("control.socket", "/run/x");
+    cr_assert_not_null(loaded.conf);
+    cr_expect_str_eq(loaded.conf->control.socket, "/run/x");
+    cr_expect_str_eq(loaded.conf->control_file, "-o control.socket");
+    cr_expect_eq(loaded.conf->control_line, 0);
+    unload(&loaded);
+    struct loaded none = load_one("control.socket", "");
+    cr_assert_not_null(none.conf);
+    cr_expect_str_eq(none.conf->control.socket, "");
+    unload(&none);
+    expect_refused("control.group", "no-such-group-here", "there is no group");
+    expect_refused("pool.hang_timeout", "1ms", "expected a duration");
+}
