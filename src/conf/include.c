@@ -4,8 +4,6 @@
 #include "conf/parse.h"
 #include "conf/source.h"
 
-#include <errno.h>
-#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,29 +121,16 @@ static void include_one(struct including *including, const struct node *node, co
                    file);
 }
 
-/* A drop-in folder need not exist; one that cannot be read is a mistake. */
-static int glob_refuses(const char *path, int errnum)
-{
-    (void)path;
-    return errnum != ENOENT && errnum != ENOTDIR;
-}
-
 static void include_pattern(struct including *including, const struct node *node,
                             const char *pattern)
 {
-    glob_t found = {0};
-    int result = glob(pattern, 0, glob_refuses, &found);
-    if (result == GLOB_ABORTED)
-        node_error(including->reading, node, "%s: a folder in there cannot be read", pattern);
-    size_t count = result == 0 ? found.gl_pathc : 0;
-    if (count > INCLUDES_MAX) {
-        node_error(including->reading, node, "%s matches %zu files: the most is %d", pattern, count,
-                   INCLUDES_MAX);
-        count = 0;
-    }
-    for (size_t i = 0; i < count; i++)
-        include_one(including, node, found.gl_pathv[i]);
-    globfree(&found);
+    struct reading *reading = including->reading;
+    struct error error = {0};
+    const char **names = source_match(reading->memory, pattern, &error);
+    if (names == NULL)
+        node_error(reading, node, "%.200s %s", pattern, error.text);
+    for (size_t i = 0; names != NULL && names[i] != NULL; i++)
+        include_one(including, node, names[i]);
 }
 
 /* The folder of the main file with a slash, such that glob(3) takes it as it is when asked to. */

@@ -7,8 +7,6 @@
 
 #include <sys/stat.h>
 
-#define INCLUDES_MAX 1000 /* files in all */
-
 /*
  * Reads the tree of the file, NULL when it cannot be: the report says why, at
  * place and path (of what names the file).  *id becomes which file it was.

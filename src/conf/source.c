@@ -4,6 +4,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -103,4 +104,38 @@ char *source_read(const char *file, size_t *length, struct stat *id, unsigned *l
         text = read_regular(fd, length, line, error);
     close(fd);
     return text;
+}
+
+/* A drop-in folder need not exist; one that cannot be read is a mistake. */
+static int glob_refuses(const char *path, int errnum)
+{
+    (void)path;
+    return errnum != ENOENT && errnum != ENOTDIR;
+}
+
+static const char **copy_names(struct memory *memory, const glob_t *found)
+{
+    const char **names = memory_take(memory, (found->gl_pathc + 1) * sizeof(*names));
+    for (size_t i = 0; i < found->gl_pathc; i++)
+        names[i] = memory_copy(memory, found->gl_pathv[i], strlen(found->gl_pathv[i]));
+    return names;
+}
+
+const char **source_match(struct memory *memory, const char *pattern, struct error *error)
+{
+    glob_t found = {0};
+    const char **names = NULL;
+    int result = glob(pattern, 0, glob_refuses, &found);
+    if (result == GLOB_NOSPACE)
+        err(EX_OSERR, "the configuration");
+    if (result == GLOB_ABORTED)
+        error_set(error, 0, "leads through a folder that cannot be read");
+    else if (result == GLOB_NOMATCH)
+        names = memory_take(memory, sizeof(*names));
+    else if (found.gl_pathc > INCLUDES_MAX)
+        error_set(error, 0, "matches %zu files: the most is %d", found.gl_pathc, INCLUDES_MAX);
+    else
+        names = copy_names(memory, &found);
+    globfree(&found);
+    return names;
 }

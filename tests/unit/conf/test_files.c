@@ -95,6 +95,13 @@ Test(conf_files, pattern_without_a_match_is_fine)
     expect_valid("include = ( \"no-such-folder/*.conf\", \"*.none\" );\n" ECHO);
 }
 
+Test(conf_files, pattern_through_an_unreadable_folder)
+{
+    cr_assert_eq(symlink("loop", "loop"), 0);
+    expect_error("include = \"loop/*.conf\";\n" ECHO, "test.conf:1: error: include: ",
+                 "loop/*.conf leads through a folder that cannot be read");
+}
+
 Test(conf_files, included_files_may_be_all_there_is)
 {
     write_file("a.inc", ECHO);
