@@ -184,6 +184,8 @@ void include_all(struct reading *reading, struct node *root, const struct stat *
                    INCLUDES_MAX);
         return;
     }
-    for (const struct node *child = node->first; child != NULL; child = child->next)
+    /* A thousand patterns that match the same thousand files would be read for nothing. */
+    for (const struct node *child = node->first; child != NULL && reading->unsaid == 0;
+         child = child->next)
         include_string(including, child);
 }

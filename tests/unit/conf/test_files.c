@@ -235,6 +235,20 @@ Test(conf_files, included_files_have_a_number)
     expect_valid("include = \"*.inc\";\n" ECHO);
 }
 
+Test(conf_files, patterns_that_match_the_same_files_again_are_given_up)
+{
+    for (int i = 0; i < 999; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "%03d.inc", i);
+        write_file(name, "");
+    }
+    struct loaded loaded = load("include = ( \"*.inc\", \"*.inc\", \"*.inc\" );\n" ECHO);
+    cr_expect_eq(loaded.report.errors, 501);
+    cr_expect(says(&loaded, "test.conf:1: error: include.[1]: ", "000.inc was read already"));
+    cr_expect(says(&loaded, "test.conf:1: error: file: ", "499 more errors are not shown"));
+    unload(&loaded);
+}
+
 Test(conf_files, included_names_have_a_number)
 {
     FILE *out = fopen("test.conf", "w");
