@@ -7,6 +7,7 @@
 #include "conf/option.h"
 #include "conf/override.h"
 #include "conf/services.h"
+#include "conf/snapshot.h"
 #include "conf/unknown.h"
 
 #include <sched.h>
@@ -72,27 +73,62 @@ static void fill(struct reading *reading, const struct node *root)
     control_resolve(reading, root);
 }
 
-struct conf *conf_load(const char *file, const struct conf_override *overrides,
-                       size_t override_count, struct conf_report *report)
+/* From the main file on, wherever the files may come from. */
+static void read_files(struct reading *reading, const char *file,
+                       const struct conf_override *overrides, size_t count)
 {
-    *report = (struct conf_report){0};
+    struct stat id;
+    struct node *root = include_file(reading, file, NULL, "file", &id);
+    if (root == NULL)
+        return;
+    apply_overrides(reading, root, overrides, count, true);
+    include_all(reading, root, &id);
+    apply_overrides(reading, root, overrides, count, false);
+    fill(reading, root);
+}
+
+static struct reading begin(void)
+{
     struct memory *memory = memory_new();
     struct conf *conf = memory_take(memory, sizeof(*conf));
     conf->memory = memory;
-    struct reading reading = {.memory = memory, .conf = conf};
-    struct stat id;
-    struct node *root = include_file(&reading, file, NULL, "file", &id);
-    if (root != NULL) {
-        apply_overrides(&reading, root, overrides, override_count, true);
-        include_all(&reading, root, &id);
-        apply_overrides(&reading, root, overrides, override_count, false);
-        fill(&reading, root);
-    }
-    reading_report(&reading, report);
+    return (struct reading){.memory = memory, .conf = conf};
+}
+
+static struct conf *end(struct reading *reading, struct conf_report *report)
+{
+    *report = (struct conf_report){0};
+    reading_report(reading, report);
     if (report->errors == 0)
-        return conf;
-    memory_free(memory);
+        return reading->conf;
+    memory_free(reading->memory);
     return NULL;
+}
+
+struct conf *conf_load(const char *file, const struct conf_override *overrides,
+                       size_t override_count, struct conf_report *report)
+{
+    struct reading reading = begin();
+    reading.conf->snapshot = snapshot_new(reading.memory);
+    read_files(&reading, file, overrides, override_count);
+    return end(&reading, report);
+}
+
+struct conf *conf_load_snapshot(const char *text, size_t length,
+                                const struct conf_override *overrides, size_t override_count,
+                                struct conf_report *report)
+{
+    struct reading reading = begin();
+    struct error error;
+    struct conf_snapshot *snapshot = snapshot_parse(reading.memory, text, length, &error);
+    reading.conf->snapshot = snapshot;
+    if (snapshot != NULL)
+        read_files(&reading, snapshot_main_file(snapshot), overrides, override_count);
+    /* Something left over is a mistake of its own only if there is no other. */
+    if (snapshot == NULL || (reading.count == 0 && snapshot_end(snapshot, &error) != 0))
+        reading_error(&reading, (struct place){source_new(&reading, "snapshot"), 0}, "file", "%s",
+                      error.text);
+    return end(&reading, report);
 }
 
 void conf_free(struct conf *conf)

@@ -40,6 +40,7 @@ struct conf_service {
 };
 
 struct memory;
+struct conf_snapshot;
 
 struct conf {
     struct {
@@ -68,7 +69,8 @@ struct conf {
     unsigned limits_line;
     const char *control_file; /* where control.socket stands; NULL: nowhere */
     unsigned control_line;
-    struct memory *memory; /* holds all that the above points to */
+    struct conf_snapshot *snapshot; /* what all this was read from */
+    struct memory *memory;          /* holds all that the above points to */
 };
 
 /* One -o PATH=VALUE of the command line. */
@@ -98,6 +100,23 @@ struct conf_report {
  */
 struct conf *conf_load(const char *file, const struct conf_override *overrides,
                        size_t override_count, struct conf_report *report);
+
+/*
+ * All files as they were when this configuration was read, and what its patterns matched then,
+ * as one string of bytes.  -o is not in there.  The caller frees it; never NULL.
+ */
+char *conf_snapshot_text(const struct conf *conf, size_t *length);
+
+/*
+ * As conf_load, but from such a string alone: the files are not looked at.  With the same
+ * overrides the configuration is the same, but for what depends on the machine (the CPUs for
+ * pool.threads = 0, the group of the control socket), and so is its own snapshot.  What is
+ * malformed, or is not all that the configuration asks for and no more, is an error.
+ */
+struct conf *conf_load_snapshot(const char *text, size_t length,
+                                const struct conf_override *overrides, size_t override_count,
+                                struct conf_report *report);
+
 void conf_free(struct conf *conf);
 void conf_report_free(struct conf_report *report);
 

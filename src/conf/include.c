@@ -2,9 +2,9 @@
 #include "conf/include.h"
 
 #include "conf/parse.h"
+#include "conf/snapshot.h"
 #include "conf/source.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* One run over all files that `include` names. */
@@ -16,16 +16,15 @@ struct including {
 };
 
 /* The text of the file, unless it is one too many for the bound on all of them together. */
-static char *read_bounded(struct reading *reading, const char *file, struct stat *id,
-                          unsigned *line, struct error *error)
+static const char *read_bounded(struct reading *reading, const char *file, struct stat *id,
+                                unsigned *line, struct error *error)
 {
     size_t length = 0;
-    char *text = source_read(file, &length, id, line, error);
+    const char *text = snapshot_read(reading->conf->snapshot, file, &length, id, line, error);
     reading->bytes += length;
     if (text == NULL || reading->bytes <= SOURCES_MAX)
         return text;
     error_set(error, 0, "makes all files together larger than 16 MiB");
-    free(text);
     return NULL;
 }
 
@@ -35,7 +34,7 @@ struct node *include_file(struct reading *reading, const char *file, const struc
     const struct source *source = source_new(reading, file);
     struct place start = {source, 1};
     struct error error = {0};
-    char *text = read_bounded(reading, file, id, &start.line, &error);
+    const char *text = read_bounded(reading, file, id, &start.line, &error);
     if (text == NULL && place == NULL)
         reading_error(reading, start, path, "%s", error.text);
     else if (text == NULL)
@@ -43,7 +42,6 @@ struct node *include_file(struct reading *reading, const char *file, const struc
     if (text == NULL)
         return NULL;
     struct node *root = parse_text(reading, source, text, &start.line, &error);
-    free(text);
     if (root == NULL)
         reading_error(reading, start, "syntax", "%s", error.text);
     return root;
@@ -126,7 +124,7 @@ static void include_pattern(struct including *including, const struct node *node
 {
     struct reading *reading = including->reading;
     struct error error = {0};
-    const char **names = source_match(reading->memory, pattern, &error);
+    const char **names = snapshot_match(reading->conf->snapshot, pattern, &error);
     if (names == NULL)
         node_error(reading, node, "%.200s %s", pattern, error.text);
     for (size_t i = 0; names != NULL && names[i] != NULL; i++)

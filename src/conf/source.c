@@ -52,7 +52,7 @@ static unsigned line_of(const char *text, const char *at)
     return line;
 }
 
-/* Reads the whole file into a buffer of SOURCE_MAX + 2 bytes and checks that it is text. */
+/* Reads the whole file into a buffer of SOURCE_MAX + 1 bytes and checks that it is text. */
 static int read_text(int fd, char *buffer, size_t *length, unsigned *line, struct error *error)
 {
     ssize_t got = read_all(fd, buffer, SOURCE_MAX + 1);
@@ -65,16 +65,13 @@ static int read_text(int fd, char *buffer, size_t *length, unsigned *line, struc
         *line = line_of(buffer, nul);
         return error_set(error, 0, "holds a NUL byte: a configuration is text");
     }
-    /* libconfig 1.5 takes a comment only together with the end of its line. */
-    buffer[got] = '\n';
-    buffer[got + 1] = '\0';
     *length = (size_t)got;
     return 0;
 }
 
 static char *read_regular(int fd, size_t *length, unsigned *line, struct error *error)
 {
-    char *buffer = malloc(SOURCE_MAX + 2);
+    char *buffer = malloc(SOURCE_MAX + 1);
     if (buffer == NULL)
         err(EX_OSERR, "the configuration");
     if (read_text(fd, buffer, length, line, error) == 0)

@@ -15,9 +15,9 @@
 #define INCLUDES_MAX 1000 /* files in all besides the main one, names in `include`, and matches */
 
 /*
- * The text of a regular file, with a newline and a NUL behind, which the caller frees; *id tells
- * which file it was and *length how long, without that newline.  NULL: not readable, not a regular
- * file, too large, no text; *error says so, about *line.
+ * The text of a regular file, without a NUL, which the caller frees; *id tells which file it was
+ * and *length how long.  NULL: not readable, not a regular file, too large, no text; *error says
+ * so, about *line.
  */
 char *source_read(const char *file, size_t *length, struct stat *id, unsigned *line,
                   struct error *error);
