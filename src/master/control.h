@@ -69,7 +69,7 @@ struct control *control_new(struct loop *loop, const struct control_command *com
 
 /*
  * Disconnects all clients, of which each that waits is told (control_wait), and closes the
- * socket; its file stays unless control_close came first.  NULL is allowed.
+ * socket; its file stays unless control_close came first.  Before loop_fini.  NULL is allowed.
  */
 void control_free(struct control *control);
 
@@ -96,7 +96,8 @@ void control_close(struct control *control, bool unlink);
  * the caller's.
  *
  * A line is stolen (its reference is the callee's).  NULL is allowed, so that the result
- * of json_pack can be passed on as it is: it becomes an answer that says that none could be made.
+ * of json_pack can be passed on as it is: as progress it is nothing, as an answer one that says
+ * that none could be made.
  */
 
 /* Sends a line and goes on waiting.  `line` has "progress":true from the caller. */
