@@ -51,22 +51,26 @@ struct command_line {
     const char *config;
     const char *pid_file;
     struct conf_override *overrides; /* room for one for each argument */
+    char **paths;                    /* of the overrides: copies */
     size_t override_count;
     bool foreground, test, dump, version, help;
 };
 
-/* Splits PATH=VALUE in place. */
-static int add_override(struct command_line *command, char *argument)
+/* The path is a copy: an upgrade passes the arguments on as they are. */
+static int add_override(struct command_line *command, const char *argument)
 {
-    char *equals = strchr(argument, '=');
+    const char *equals = strchr(argument, '=');
     if (!equals || equals == argument) {
         fprintf(stderr, "tcpd: -o takes PATH=VALUE, as in -o log.level=debug, not \"%s\"\n",
                 argument);
         return -1;
     }
-    *equals = '\0';
+    char *path = strndup(argument, (size_t)(equals - argument));
+    if (!path)
+        return -1;
+    command->paths[command->override_count] = path;
     command->overrides[command->override_count++] =
-        (struct conf_override){.path = argument, .value = equals + 1};
+        (struct conf_override){.path = path, .value = equals + 1};
     return 0;
 }
 
@@ -149,38 +153,52 @@ static int say_valid(const struct command_line *command, const struct conf *conf
     return EX_OK;
 }
 
-static int run(const struct command_line *command, struct conf *conf)
+static int check(const struct command_line *command)
 {
-    if (command->test || command->dump)
-        return say_valid(command, conf);
-    struct master_options options = {.conf = conf,
-                                     .version = PACKAGE_VERSION,
-                                     .pid_file = command->pid_file,
-                                     .foreground = command->foreground};
-    return master_run(&options);
-}
-
-static int load_and_run(const struct command_line *command)
-{
-    struct conf_report report = {0};
+    struct conf_report report;
     struct conf *conf =
         conf_load(command->config, command->overrides, command->override_count, &report);
-    if (conf && (command->test || command->dump))
+    if (conf)
         conf_check_machine(conf, &report);
     print_report(&report);
     conf_report_free(&report);
-    int status = conf ? run(command, conf) : EX_CONFIG;
+    int status = conf ? say_valid(command, conf) : EX_CONFIG;
     conf_free(conf);
     return status;
 }
 
-static int act(const struct command_line *command)
+static int run(const struct master_options *options)
+{
+    struct conf_report report;
+    struct conf *conf =
+        conf_load(options->config, options->overrides, options->override_count, &report);
+    print_report(&report);
+    conf_report_free(&report);
+    return conf ? master_run(options, conf) : EX_CONFIG;
+}
+
+static int check_or_run(const struct command_line *command, char **argv)
+{
+    struct master_options options = {.config = command->config,
+                                     .overrides = command->overrides,
+                                     .override_count = command->override_count,
+                                     .argv = argv,
+                                     .version = PACKAGE_VERSION,
+                                     .pid_file = command->pid_file,
+                                     .foreground = command->foreground};
+    bool only_check = command->test || command->dump;
+    if (master_is_heir())
+        return only_check ? master_check_heir(&options) : master_inherit(&options);
+    return only_check ? check(command) : run(&options);
+}
+
+static int act(const struct command_line *command, char **argv)
 {
     if (command->help)
         return fputs(usage, stdout) < 0 ? EX_IOERR : EX_OK;
     if (command->version)
         return print_version();
-    return load_and_run(command);
+    return check_or_run(command, argv);
 }
 
 int main(int argc, char **argv)
@@ -188,14 +206,18 @@ int main(int argc, char **argv)
     struct command_line command = {.config = SYSCONFDIR "/tcpd.conf"};
     argv = title_init(argv);
     command.overrides = calloc((size_t)argc + 1, sizeof *command.overrides);
-    if (!command.overrides)
+    command.paths = calloc((size_t)argc + 1, sizeof *command.paths);
+    if (!command.overrides || !command.paths)
         return EX_OSERR;
     int status = EX_USAGE;
     if (parse(&command, argc, argv) == 0)
-        status = act(&command);
+        status = act(&command, argv);
     else
         fputs("Try \"tcpd --help\".\n", stderr);
+    for (size_t i = 0; i < command.override_count; i++)
+        free(command.paths[i]);
     free(command.overrides);
+    free(command.paths);
     title_fini();
     return status;
 }

@@ -41,7 +41,9 @@ static void drain_workers(struct child *child)
 static void acceptor_stopped(void *owner)
 {
     struct child *child = owner;
+    struct message message = {.order = CHILD_STOPPED};
     child->stopped = true;
+    send(child->setup->channel, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT);
     drain_workers(child);
 }
 

@@ -15,11 +15,12 @@
  * one does not know it ignores, and new orders go to the end.
  */
 enum order {
-    CHILD_READY, /* child to master: it accepts */
-    CHILD_DRAIN, /* master to child: accept no more, leave when all connections have ended; value:
-                    ns to cut them after; it may come again with less */
-    CHILD_SHUT,  /* master to child: close the doors that are marked in board->last_calls */
-    CHILD_LOG,   /* master to child: value is the log's new level */
+    CHILD_READY,   /* child to master: it accepts */
+    CHILD_DRAIN,   /* master to child: accept no more, leave when all connections have ended; value:
+                      ns to cut them after; it may come again with less */
+    CHILD_SHUT,    /* master to child: close the doors that are marked in board->last_calls */
+    CHILD_LOG,     /* master to child: value is the log's new level */
+    CHILD_STOPPED, /* child to master, draining: it accepts no more */
 };
 
 struct message {

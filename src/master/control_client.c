@@ -144,7 +144,8 @@ static void send_line(struct control_client *client, json_t *line)
 {
     if (!client->broken)
         client->broken =
-            json_dump_callback(line, append_output, client, JSON_COMPACT | JSON_ENSURE_ASCII) ||
+            json_dump_callback(line, append_output, client,
+                               JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12)) ||
             append_output("\n", 1, client);
     json_decref(line);
     settle(client, flush(client));

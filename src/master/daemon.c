@@ -101,8 +101,7 @@ static bool is_still_there(int fd, const char *path)
            ours.st_dev == theirs.st_dev;
 }
 
-/* The daemon will leave the folder in which it was started. */
-static char *absolute(const char *path)
+char *daemon_absolute_path(const char *path)
 {
     char *result = NULL;
     char *folder = path[0] == '/' ? strdup("") : get_current_dir_name();
@@ -128,7 +127,7 @@ static int open_and_lock(const char *path, struct error *error)
 
 int daemon_lock_pid_file(struct pid_file *pid_file, const char *path, struct error *error)
 {
-    pid_file->path = absolute(path);
+    pid_file->path = daemon_absolute_path(path);
     if (!pid_file->path)
         return error_set(error, errno, "cannot tell where the pid file %s is", path);
     pid_file->fd = open_and_lock(pid_file->path, error);

@@ -22,6 +22,10 @@ void daemon_ready(int status);
 /* Says something on the standard error that the daemon was started with, until daemon_ready. */
 void daemon_complain(const char *sentence);
 
+/* The daemon will leave the folder in which it was started.  Owned by the caller; NULL: no memory.
+ */
+char *daemon_absolute_path(const char *path);
+
 struct pid_file {
     int fd;     /* holds the lock; -1: there is none */
     char *path; /* absolute, owned */

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A generation: the set of children forked from a master that has read one
- * configuration.  A child that dies is replaced, with a back-off when it dies
- * young, until the generation is told to drain.
+ * configuration.
+ *
+ *   starting ──all are ready──► serving ──drain──► draining ──► over
+ *      └────────one died, or took too long───────► draining ──► over
+ *
+ * A child that dies is replaced, with a back-off when it dies young, as long as
+ * its generation serves.  A draining one goes on until its last child has left.
  *
  * All functions: the master's only thread.
  */
@@ -11,9 +16,10 @@
 
 #include "base/error.h"
 #include "base/scoreboard.h"
+#include "child/child.h"
 #include "conf/conf.h"
 #include "io/loop.h"
-#include "master/listeners.h"
+#include "master/sockets.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -26,42 +32,67 @@ enum child_state { CHILD_ABSENT, CHILD_STARTING, CHILD_SERVING };
  */
 struct child_slot {
     struct generation *generation;
-    unsigned index; /* in the scoreboard */
+    unsigned index; /* in the generation */
     enum child_state state;
     pid_t pid;
-    struct watch process;  /* a pidfd */
-    struct watch channel;  /* to the child */
+    struct watch channel;  /* to the child; fd -1: it is absent */
     uint64_t born;         /* clock_now() */
     unsigned early_deaths; /* in a row */
-    struct timer restart;
+    struct timer timer;    /* absent: until it starts again; starting: until it is too late */
+    bool late;             /* ended because it was not ready in time */
+    bool accepts;          /* it has not said that it accepts no more */
+};
+
+enum generation_state {
+    GENERATION_STARTING,
+    GENERATION_SERVING,
+    GENERATION_DRAINING,
+    GENERATION_OVER
+};
+
+/* What a generation tells its owner.  Called from the loop; the generation is freed later. */
+struct generation_events {
+    void (*ready)(struct generation *generation);  /* all children serve, for the first time */
+    void (*failed)(struct generation *generation); /* `why` says it; its children are ended */
+    void (*closed)(struct generation *generation); /* draining, and no child accepts any more */
+    void (*over)(struct generation *generation);   /* draining, and the last child has gone */
+    void (*answer)(struct child_slot *child, const struct message *message);
+    void (*child_gone)(struct child_slot *child); /* it is absent now */
 };
 
 struct generation {
     unsigned number;
-    struct conf *conf;
-    const struct listeners *listeners;
+    enum generation_state state;
+    struct conf *conf; /* owned; NULL: of another binary, nothing new can be forked from it */
+    struct listeners listeners; /* owned */
     struct loop *loop;
     const struct scoreboard *scoreboard;
     struct board *board;  /* its part of the scoreboard */
     uint32_t connections; /* the daemon's limit, as far as descriptors go */
+    uint64_t beat_every;  /* ns between signs of life; 0: none */
     struct child_slot *children;
     unsigned count;
-    uint64_t lost; /* connections that dead children held */
-    bool draining;
-    bool killed; /* by generation_kill: a death by SIGKILL is in order */
-    bool was_ready;
-
+    uint64_t born; /* clock_now() */
+    bool killed;   /* by generation_kill: a death by SIGKILL is in order */
+    struct error why;
+    struct timer deadline; /* of the drain */
+    uint64_t cut_at;       /* clock_now() when the drain is over; 0: no such moment */
     void *owner;
-    void (*ready)(struct generation *generation);  /* all children serve, for the first time */
-    void (*failed)(struct generation *generation); /* one died before that */
-    void (*ended)(struct generation *generation);  /* draining, and the last child has gone */
+    const struct generation_events *events;
+    struct generation *next; /* in the owner's list */
 };
 
 /*
- * Makes its board and forks the children.  The members up to `connections`, but for the
- * board, and the callbacks are set before.  Callbacks come from the loop.
+ * Makes a generation, which owns conf and listeners from then on, with its board; no child is
+ * there yet.  The members after `board` and up to beat_every, owner and events are for the caller
+ * to set.  On NULL conf and listeners remain the caller's.
  */
-int generation_start(struct generation *generation, struct error *error);
+struct generation *generation_new(unsigned number, struct conf *conf, struct listeners *listeners,
+                                  const struct scoreboard *scoreboard, struct loop *loop,
+                                  struct error *error);
+
+/* Forks the children.  What goes wrong is told by `failed`. */
+void generation_start(struct generation *generation);
 
 /*
  * After SIGCHLD: sees which children have ended and does what follows.  A pid is ours until we
@@ -69,14 +100,30 @@ int generation_start(struct generation *generation, struct error *error);
  */
 void generation_reap(struct generation *generation);
 
-/* Tells every child to accept no more and to leave; at the latest after `duration` ns (0: when it
- * has ended its work). */
+/*
+ * Tells every child to accept no more and to leave; connections are cut after `duration` ns (0:
+ * never). May be called again, with less.  Who is queued at a listener that is marked in
+ * board->last_calls is accepted before.
+ */
 void generation_drain(struct generation *generation, uint64_t duration);
+
+/* Sends the same order to every child. */
+void generation_tell(struct generation *generation, const struct message *message);
 
 /* Ends every child at once. */
 void generation_kill(struct generation *generation);
 
+/* Ends one child, which will be replaced. */
+void generation_kill_child(struct child_slot *child);
+
+/* Connections that it holds now. */
+uint32_t generation_open(const struct generation *generation);
+
 /* Frees everything; no child is left. */
-void generation_fini(struct generation *generation);
+void generation_free(struct generation *generation);
+
+/* After an upgrade: a child that is there already.  Its channel is owned from then on. */
+int generation_adopt_child(struct generation *generation, unsigned index, pid_t pid, int channel,
+                           enum child_state state, bool accepts);
 
 #endif

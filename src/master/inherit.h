@@ -25,6 +25,10 @@ struct inheritance {
 
 /* Takes what there is, and the variables that tell of it out of the environment.  -1: no memory. */
 int inherit(struct inheritance *inheritance);
+
+/* One more of them, by its descriptor and its name, which is copied.  -1: no memory. */
+int inherit_take(struct inheritance *inheritance, int fd, const char *name);
+
 void inherit_fini(struct inheritance *inheritance);
 
 #endif

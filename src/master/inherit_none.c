@@ -6,8 +6,3 @@ int inherit(struct inheritance *inheritance)
     *inheritance = (struct inheritance){0};
     return 0;
 }
-
-void inherit_fini(struct inheritance *inheritance)
-{
-    (void)inheritance;
-}

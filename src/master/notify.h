@@ -6,10 +6,24 @@
 #ifndef TCPD_MASTER_NOTIFY_H
 #define TCPD_MASTER_NOTIFY_H
 
-/* All children accept.  status: one line for `systemctl status`. */
+#include <stdint.h>
+
+/* All children accept, or a change has ended.  status: one line for `systemctl status`. */
 void notify_ready(const char *status);
+
+/* Another line for `systemctl status`. */
+void notify_status(const char *status);
+
+/* A change begins: the manager waits for notify_ready. */
+void notify_reloading(void);
 
 /* The daemon is on its way out. */
 void notify_stopping(const char *status);
+
+/* The manager wants a sign of life so often (ns); 0: it does not.  See sd_watchdog_enabled(3). */
+uint64_t notify_watchdog_time(void);
+
+/* All is well. */
+void notify_watchdog(void);
 
 #endif

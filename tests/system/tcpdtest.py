@@ -23,6 +23,7 @@ valgrind; for one built with a sanitizer it is 3 when it is not set.
 import ctypes
 import faulthandler
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -285,11 +286,13 @@ class Tcpd:
         self.folder = tempfile.mkdtemp(prefix="tcpd-test-")
         self.config = self.write("tcpd.conf", configuration(services, settings))
         self.log_file = os.path.join(self.folder, "stderr")
+        self.control_path = os.path.join(self.folder, "control.sock")
         self.clients = []
         self.read_log = read_log or self._read_stderr
         with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen(
-                [*prefix, TCPD, "-f", "-c", self.config, *options],
+                [*prefix, TCPD, "-f", "-c", self.config, *options,
+                 "-o", f"control.socket={self.control_path}"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)
         self.pid = self.process.pid
 
@@ -299,6 +302,37 @@ class Tcpd:
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
         return path
+
+    # The control socket.
+
+    def ask(self, command, timeout=WAIT, **arguments):
+        """All lines of the answer to one command, as dictionaries: the last is the final one."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asker:
+            asker.settimeout(timeout)
+            asker.connect(self.control_path)
+            asker.sendall(json.dumps({"command": command, **arguments}).encode() + b"\n")
+            answer = []
+            for line in asker.makefile():
+                answer.append(json.loads(line))
+                if "ok" in answer[-1]:
+                    break
+        if not answer or "ok" not in answer[-1]:
+            raise AssertionError(f"no final answer to {command}: {answer}\n{self.log()}")
+        return answer
+
+    def done(self, command, **arguments):
+        """The final answer to a command that must be obeyed."""
+        answer = self.ask(command, **arguments)[-1]
+        if not answer["ok"]:
+            raise AssertionError(f"{command}: {answer}\n{self.log()}")
+        return answer
+
+    def refused(self, command, **arguments):
+        """The final answer to a command that must not be obeyed."""
+        answer = self.ask(command, **arguments)[-1]
+        if answer["ok"]:
+            raise AssertionError(f"{command}: {answer}\n{self.log()}")
+        return answer
 
     # The log.
 

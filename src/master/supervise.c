@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hanging children, and the service manager's watchdog.  A child's threads
+ * write the time into their slots of the scoreboard; one that has not for pool.hang_timeout hangs,
+ * and its child is ended and replaced.  The watchdog is fed only while all are well.
+ */
+#include "base/container.h"
+#include "base/log.h"
+#include "master/notify.h"
+#include "master/state.h"
+
+#define BEATS 8 /* signs of life, and looks, in the time after which one hangs */
+#define FEEDS 4 /* of the watchdog, in the time that it waits */
+
+static uint64_t hang_time(const struct master *master, const struct conf *conf)
+{
+    return conf->pool.hang_timeout ? conf->pool.hang_timeout : master->supervision.watchdog / FEEDS;
+}
+
+uint64_t supervise_beat(const struct master *master, const struct conf *conf)
+{
+    return hang_time(master, conf) / BEATS;
+}
+
+/* A thread that is silent for too long; -1: there is none.  The acceptor's number is the last. */
+static int hanging_thread(const struct child_slot *child, uint64_t now, uint64_t hang)
+{
+    const struct board *board = child->generation->board;
+    for (unsigned thread = 0; thread <= board->entry.threads; thread++) {
+        uint64_t beat = counter_get(&board_thread(board, child->index, thread)->beat);
+        if (beat && now > beat && now - beat > hang)
+            return (int)thread;
+    }
+    return -1;
+}
+
+static void end_hanging(struct master *master, struct child_slot *child, int thread)
+{
+    struct log_line line;
+    bool acceptor = (unsigned)thread == child->generation->board->entry.threads;
+    log_begin(&line, "child_hung");
+    log_add_number(&line, "generation", child->generation->number);
+    log_add_number(&line, "child", child->index);
+    log_add_number(&line, "pid", (uint64_t)child->pid);
+    if (acceptor)
+        log_add(&line, "thread", "acceptor");
+    else
+        log_add_number(&line, "worker", (uint64_t)thread);
+    log_end(&line, LOG_ERR);
+    counter_add(&master->scoreboard->head->daemon.children_hung, 1);
+    generation_kill_child(child);
+}
+
+/* Returns whether all children of a generation serve and give signs of life. */
+static bool look_at(struct master *master, struct generation *generation, uint64_t now)
+{
+    /* Its children beat as often as the configuration wanted when they were forked. */
+    uint64_t own = generation->beat_every * BEATS;
+    uint64_t hang = own > master->supervision.hang ? own : master->supervision.hang;
+    bool well = true;
+    for (unsigned i = 0; i < generation->count; i++) {
+        struct child_slot *child = &generation->children[i];
+        int thread = own && child->state == CHILD_SERVING ? hanging_thread(child, now, hang) : -1;
+        if (thread >= 0)
+            end_hanging(master, child, thread);
+        well = well && thread < 0 && child->state == CHILD_SERVING;
+    }
+    return well;
+}
+
+static void look_again(struct master *master, uint64_t now);
+
+/* When the master itself was held up, so may the children have been: they get another chance. */
+static void look(struct timer *timer, uint64_t now)
+{
+    struct master *master = container_of(timer, struct master, supervision.timer);
+    struct supervision *supervision = &master->supervision;
+    bool held_up = now - supervision->last > 2 * supervision->every;
+    bool well = true;
+    for (struct generation *generation = master->generations; generation && !held_up;
+         generation = generation->next) {
+        bool all = supervision->hang == 0 || look_at(master, generation, now);
+        if (generation == master->current)
+            well = all;
+    }
+    if (supervision->watchdog && well)
+        notify_watchdog();
+    look_again(master, now);
+}
+
+static void look_again(struct master *master, uint64_t now)
+{
+    struct supervision *supervision = &master->supervision;
+    supervision->last = now;
+    timer_start(&supervision->timer, timers_fifo(&master->loop.timers, supervision->every, look),
+                now);
+}
+
+void supervise(struct master *master, const struct conf *conf)
+{
+    struct supervision *supervision = &master->supervision;
+    uint64_t feed = supervision->watchdog / FEEDS;
+    supervision->hang = hang_time(master, conf);
+    supervision->every = supervision->hang / BEATS;
+    if (feed && (!supervision->every || feed < supervision->every))
+        supervision->every = feed;
+    if (supervision->every)
+        look_again(master, clock_now());
+    else
+        timer_stop(&supervision->timer);
+}
