@@ -40,6 +40,7 @@ static void begin_drain(struct worker *worker, uint64_t cut_at)
 {
     uint64_t wait = cut_at > worker->loop.now ? cut_at - worker->loop.now : 1;
     worker->draining = cut_at;
+    worker->set.drains = true;
     if (cut_at == WORKER_NEVER_CUT)
         return;
     timer_start(&worker->drain, timers_fifo(&worker->loop.timers, wait, drain_over),
@@ -76,6 +77,7 @@ static int init_set(struct worker *worker, struct error *error)
     worker->set = (struct conn_set){
         .loop = &worker->loop,
         .slot = board_thread(shared->board, shared->child, worker->index),
+        .scoreboard = shared->board->scoreboard,
         .access_log = shared->access_log,
         .owner = worker,
         .gone = gone,

@@ -53,6 +53,7 @@ void conn_open(struct conn_set *set, const struct listener *listener,
     conn->accepted = handover->accepted < set->loop->now ? handover->accepted : set->loop->now;
     conn->number = handover->number;
     conn->peer = handover->peer;
+    conn->wants_room = service->ops->room != NULL;
     if (loop_adopt(set->loop, &conn->watch)) {
         free(conn);
         refuse(set, service, handover->fd);
@@ -133,7 +134,7 @@ static bool is_reading(const struct conn *conn)
 
 static bool is_writing(const struct conn *conn)
 {
-    return conn->output || (conn->phase == CONN_OPEN && ops_of(conn)->room);
+    return conn->output || (conn->phase == CONN_OPEN && conn->wants_room);
 }
 
 /*
@@ -156,7 +157,7 @@ static bool is_steady(const struct conn *conn)
 {
     return conn->phase == CONN_OPEN && !conn->broken && !conn->output && !conn->peer_finished &&
            conn->watch.events == EPOLLIN && conn->activity.fifo == conn->clocks->idle &&
-           buffer_length(conn->input) < CONN_INPUT_MAX;
+           !conn->wants_room && buffer_length(conn->input) < CONN_INPUT_MAX;
 }
 
 static void settle(struct conn *conn)
@@ -190,7 +191,9 @@ static void keep(struct conn *conn, const char *bytes, size_t length)
         fail(conn, CLOSE_ERROR);
 }
 
-/* Gives the service what was kept.  One that leaves a full buffer although it may send is at fault.
+/*
+ * Gives the service what was kept.  One that leaves a full buffer although it may send, and does
+ * not ask to be called for that, is at fault.
  */
 static void give_kept(struct conn *conn)
 {
@@ -198,7 +201,7 @@ static void give_kept(struct conn *conn)
     size_t used = ops_of(conn)->data(conn, buffer_bytes(conn->input), length);
     if (conn->phase != CONN_OPEN)
         return;
-    if (used == 0 && length >= CONN_INPUT_MAX && conn_room(conn) > 0)
+    if (used == 0 && length >= CONN_INPUT_MAX && conn_room(conn) > 0 && !conn->wants_room)
         fail(conn, CLOSE_ERROR);
     buffer_consume(&conn->input, used);
 }
@@ -219,7 +222,7 @@ static void give(struct conn *conn, const char *bytes, size_t length)
 static void give_eof(struct conn *conn)
 {
     if (!conn->peer_finished || conn->eof_told || conn->phase != CONN_OPEN ||
-        (conn->input && conn_room(conn) == 0))
+        (conn->input && (conn_room(conn) == 0 || conn->wants_room)))
         return;
     conn->eof_told = true;
     if (ops_of(conn)->eof)
@@ -294,13 +297,18 @@ static void writable(struct conn *conn)
         size_t length = buffer_length(conn->output);
         buffer_consume(&conn->output, send_now(conn, buffer_bytes(conn->output), length));
     }
+    if (conn->phase == CONN_OPEN && conn->wants_room && conn_room(conn) > 0)
+        ops_of(conn)->room(conn);
     if (conn->phase != CONN_OPEN || conn_room(conn) == 0)
         return;
     if (conn->input)
         give_kept(conn);
     give_eof(conn);
-    if (conn->phase == CONN_OPEN && ops_of(conn)->room && conn_room(conn) > 0)
-        ops_of(conn)->room(conn);
+}
+
+void conn_want_room(struct conn *conn, bool want)
+{
+    conn->wants_room = want && ops_of(conn)->room;
 }
 
 /* Events. */

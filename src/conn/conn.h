@@ -46,6 +46,14 @@ void conn_send(struct conn *conn, const void *bytes, size_t length);
 /* How many more bytes the service should send before it waits for room. */
 size_t conn_room(const struct conn *conn);
 
+/*
+ * Whether `room` is to be called, once in each turn in which the peer takes more.  So it is from
+ * the beginning; a service that has nothing more to say must say so, or its turns never end.
+ * While it wants room it may leave all input unused, and is told of the peer's FIN only when
+ * nothing is left unused.
+ */
+void conn_want_room(struct conn *conn, bool want);
+
 /* The service is done: what is queued is sent, then FIN.  No callback but `close` follows. */
 void conn_finish(struct conn *conn);
 
@@ -64,6 +72,13 @@ const struct service *conn_service(const struct conn *conn);
 uint64_t conn_now(const struct conn *conn);
 struct timers *conn_timers(struct conn *conn);
 
+/* What the daemon counts. */
+const struct scoreboard *conn_scoreboard(const struct conn *conn);
+
+/* The generation is to leave: a service whose connections have no end of their own should end this
+ * one at its next chance. */
+bool conn_drains(const struct conn *conn);
+
 /* From a callback of the service's own timer: the kept bytes go to `data` once more, as if more had
  * come. */
 void conn_resume(struct conn *conn);
@@ -73,8 +88,10 @@ void conn_resume(struct conn *conn);
 /* The connections of one worker and what they share. */
 struct conn_set {
     struct loop *loop;
-    struct thread_slot *slot; /* this worker's */
+    struct thread_slot *slot;            /* this worker's */
+    const struct scoreboard *scoreboard; /* for services that tell of it */
     bool access_log;
+    bool drains;   /* the worker has been told to finish */
     unsigned open; /* connections, those to be freed at the end of the turn included */
     void *owner;
     void (*gone)(struct conn_set *set, const struct service *service); /* a place is free */

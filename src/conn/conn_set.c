@@ -30,6 +30,16 @@ void conn_set_fini(struct conn_set *set)
     set->clocks = NULL;
 }
 
+const struct scoreboard *conn_scoreboard(const struct conn *conn)
+{
+    return conn->set->scoreboard;
+}
+
+bool conn_drains(const struct conn *conn)
+{
+    return conn->set->drains;
+}
+
 void conn_set_sweep(struct conn_set *set)
 {
     while (set->dead) {

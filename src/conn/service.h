@@ -36,8 +36,7 @@ struct service_ops {
     /* The peer has sent its FIN; all data was used, or data() left `length` unused bytes.
      * NULL: conn_finish. */
     void (*eof)(struct conn *conn, const char *bytes, size_t length);
-    /* Output that had been above its high-water mark has drained, or `open` is done.  NULL:
-     * nothing. */
+    /* There is room for output, and the service wants it: see conn_want_room.  NULL: nothing. */
     void (*room)(struct conn *conn);
     /* The connection is going: the last call, for releasing what the state holds. */
     void (*close)(struct conn *conn);

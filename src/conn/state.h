@@ -34,6 +34,7 @@ struct conn {
     uint8_t reason;     /* enum close_reason, once the phase is not CONN_OPEN */
     bool peer_finished; /* its FIN has come */
     bool eof_told;      /* … and the service knows */
+    bool wants_room;    /* the service asks for `room` */
     uint32_t taken;     /* of sent, by the peer, when the write time-out last looked; modulo 2^32 */
     bool broken;        /* sending failed: to be closed when the callback has returned */
     _Alignas(max_align_t) char state[]; /* of the service */

@@ -522,6 +522,91 @@ Test(conn, write_of_a_service_that_never_ends)
     expect_closed(CLOSE_WRITE_TIMEOUT);
 }
 
+/* Answers each byte with three pieces, one in a turn; the next byte has to wait for that. */
+static unsigned pieces_left;
+
+static void send_piece(struct conn *conn)
+{
+    seen.room++;
+    conn_want_room(conn, pieces_left > 1);
+    if (pieces_left == 0)
+        return;
+    conn_send(conn, ".", 1);
+    if (--pieces_left == 0 && seen.eof > 0)
+        conn_finish(conn);
+}
+
+static void finish_after_pieces(struct conn *conn, const char *bytes, size_t length)
+{
+    (void)bytes;
+    seen.eof++;
+    seen.eof_length = length;
+    if (pieces_left == 0)
+        conn_finish(conn);
+}
+
+static size_t answer_in_pieces(struct conn *conn, const char *bytes, size_t length)
+{
+    note_data(bytes, length);
+    if (pieces_left > 0)
+        return 0;
+    pieces_left = 3;
+    send_piece(conn);
+    return 1;
+}
+
+static void wants_no_room(struct conn *conn)
+{
+    note_open(conn);
+    conn_want_room(conn, false);
+}
+
+static const struct service_ops answers_in_pieces = {.open = wants_no_room,
+                                                     .data = answer_in_pieces,
+                                                     .eof = finish_after_pieces,
+                                                     .room = send_piece,
+                                                     .close = note_close};
+
+Test(conn, room_is_not_asked_for_when_the_service_does_not_want_it)
+{
+    serve(&answers_in_pieces);
+    turns(20);
+    cr_assert_eq(seen.room, 0);
+    say("x");
+    turns(20);
+    expect("...");
+    cr_assert_eq(seen.room, 3);
+}
+
+Test(conn, input_waits_for_the_pieces_and_the_end_for_the_input)
+{
+    serve(&answers_in_pieces);
+    cr_assert_eq(write(peer, "xyz", 3), 3);
+    shutdown(peer, SHUT_WR);
+    turns(40);
+    expect(".........");
+    expect_end();
+    cr_assert_eq(seen.eof, 1);
+    cr_assert_eq(seen.eof_length, 0);
+    expect_closed(CLOSE_EOF);
+}
+
+/* More input than may be kept is no fault while the service has something to send. */
+Test(conn, a_service_in_the_middle_of_its_pieces_may_leave_a_full_buffer)
+{
+    static char chunk[4096];
+    serve(&answers_in_pieces);
+    say("x");
+    turns(20);
+    pieces_left = 200;
+    conn_want_room(opened, true);
+    for (int i = 0; i < 100; i++) {
+        cr_assert_neq(send(peer, chunk, sizeof chunk, MSG_NOSIGNAL), 0);
+        turn();
+    }
+    cr_assert_eq(set.open, 1);
+}
+
 /* State, and time-outs of the service's own. */
 
 struct sleepy {
