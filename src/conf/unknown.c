@@ -17,7 +17,7 @@ static const struct absent {
     {"services", {"access", "tls", "proxy_protocol", "trusted", "user", "group"}},
     {"services", {"command", "directory", "environment", "instances", "stderr", "path", "options"}},
     {"services", {"upstreams", "balance", "connect_timeout", "retries", "send_proxy", "health"}},
-    {"type", {"exec", "proxy", "module", "status"}},
+    {"type", {"exec", "proxy", "module"}},
 };
 
 static bool is_absent(const char *scope, const char *name)

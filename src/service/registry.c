@@ -6,8 +6,8 @@
 #include <string.h>
 
 static const struct service_ops *const types[] = {
-    &greet_service,   &echo_service,    &discard_service,
-    &chargen_service, &daytime_service, &time_service,
+    &greet_service,   &echo_service, &discard_service, &chargen_service,
+    &daytime_service, &time_service, &status_service,
 };
 
 const struct service_ops *registry_at(unsigned i)
