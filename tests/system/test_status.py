@@ -106,6 +106,13 @@ class Resources(tcpdtest.TestCase):
         version = re.search(r"started version=(\S+)", self.daemon.log()).group(1)
         self.assertEqual(samples[f'tcpd_build_info{{version="{version}"}}'], 1)
 
+    def test_the_manual_names_what_is_printed(self):
+        with open(os.path.join(os.environ["srcdir"], "man", "tcpd.8"), encoding="utf-8") as file:
+            page = re.search(r"^\.Ss Metrics$(.*?)^\.Sh ", file.read(), re.M | re.S).group(1)
+        told = set(re.findall(r"tcpd_[a-z_]*[a-z]\b(?!_)", page))
+        said = set(re.findall(r"^# HELP (\w+)", ask(self.client, "/metrics").text, re.M))
+        self.assertEqual(told, said)
+
     def test_health_and_readiness(self):
         for path in ("/healthz", "/readyz"):
             answer = ask(self.client, path)
