@@ -32,6 +32,12 @@ char *text_size(double bytes, char out[static TEXT_NUMBER_MAX])
     return out;
 }
 
+/* A time is cut and never rounded up; 0.29 * 1000 shall be 290 all the same. */
+static unsigned whole(double value)
+{
+    return (unsigned)(value + 1e-9);
+}
+
 /* Two units that follow each other, such as hours and minutes, and their letters. */
 static void put_pair(char *out, double seconds, unsigned big, unsigned small, const char *letters)
 {
@@ -45,12 +51,12 @@ char *text_duration(double seconds, char out[static TEXT_NUMBER_MAX])
 {
     if (!(seconds >= 0) || seconds > 1e12)
         strcpy(out, "-");
-    else if (seconds < 0.9995)
-        snprintf(out, TEXT_NUMBER_MAX, "%.0fms", seconds * 1000);
-    else if (seconds < 9.95)
-        snprintf(out, TEXT_NUMBER_MAX, "%.1fs", seconds);
+    else if (seconds < 1)
+        snprintf(out, TEXT_NUMBER_MAX, "%ums", whole(seconds * 1000));
+    else if (seconds < 10)
+        snprintf(out, TEXT_NUMBER_MAX, "%u.%us", whole(seconds), whole(seconds * 10) % 10);
     else if (seconds < 60)
-        snprintf(out, TEXT_NUMBER_MAX, "%us", (unsigned)seconds);
+        snprintf(out, TEXT_NUMBER_MAX, "%us", whole(seconds));
     else if (seconds < 3600)
         put_pair(out, seconds, 60, 1, "ms");
     else if (seconds < 86400)

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "tcpctl/options.h"
+
+#include "base/clock.h"
+#include "tcpctl/answer.h"
+#include "tcpctl/commands.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WORDS 8
+
+/* Parses the words, which end with NULL; getopt_long moves them about. */
+static int parse(struct options *options, struct error *error, const char *const *words)
+{
+    static char *argv[WORDS + 2];
+    int argc = 0;
+    argv[argc++] = (char[]){"tcpctl"};
+    while (*words)
+        argv[argc++] = strdup(*words++);
+    argv[argc] = NULL;
+    error->text[0] = '\0';
+    return options_parse(options, argc, argv, error);
+}
+
+#define PARSE(...)   parse(&options, &error, (const char *const[]){__VA_ARGS__, NULL})
+#define TAKES(...)   cr_assert_eq(PARSE(__VA_ARGS__), 0, "%s", error.text)
+#define REFUSES(...) cr_assert_eq(PARSE(__VA_ARGS__), -1)
+
+static struct options options;
+static struct error error;
+
+Test(options, the_socket_is_given_or_named_by_the_environment_or_the_usual_one)
+{
+    unsetenv(OPTIONS_VARIABLE);
+    TAKES("status");
+    cr_expect_str_eq(options.socket, "/run/tcpd/control.sock");
+    setenv(OPTIONS_VARIABLE, "", 1);
+    TAKES("status");
+    cr_expect_str_eq(options.socket, "/run/tcpd/control.sock");
+    setenv(OPTIONS_VARIABLE, "/a", 1);
+    TAKES("status");
+    cr_expect_str_eq(options.socket, "/a");
+    TAKES("-s", "/b", "status");
+    cr_expect_str_eq(options.socket, "/b");
+}
+
+Test(options, stand_before_or_behind_the_command)
+{
+    TAKES("--json", "kill", "1.0.1");
+    cr_expect(options.json);
+    cr_expect_str_eq(options.command->name, "kill");
+    cr_expect_str_eq(options.argument, "1.0.1");
+    TAKES("kill", "1.0.1", "--json", "--socket=/c");
+    cr_expect(options.json);
+    cr_expect_str_eq(options.argument, "1.0.1");
+    cr_expect_str_eq(options.socket, "/c");
+    TAKES("drain");
+    cr_expect_not(options.json);
+    cr_expect_null(options.argument);
+}
+
+Test(options, interval)
+{
+    TAKES("top");
+    cr_expect_eq(options.interval, 0);
+    TAKES("top", "-i", "0.5");
+    cr_expect_eq(options.interval, CLOCK_S / 2);
+    TAKES("--interval=3600", "top");
+    cr_expect_eq(options.interval, 3600 * CLOCK_S);
+    REFUSES("top", "-i", "0.09");
+    REFUSES("top", "-i", "3601");
+    REFUSES("top", "-i", "inf");
+    REFUSES("top", "-i", "");
+    REFUSES("top", "-i", "1 ");
+    REFUSES("status", "-i", "1");
+}
+
+Test(options, tasks_want_no_command)
+{
+    TAKES("-h");
+    cr_expect_eq(options.task, OPTIONS_HELP);
+    TAKES("--version");
+    cr_expect_eq(options.task, OPTIONS_VERSION);
+}
+
+Test(options, what_is_wrong_is_said)
+{
+    REFUSES("relaod");
+    cr_expect(strstr(error.text, "is it \"reload\"?"), "%s", error.text);
+    REFUSES("zzzzzz");
+    cr_expect_not(strstr(error.text, "is it"), "%s", error.text);
+    REFUSES("kill");
+    REFUSES("status", "x");
+    REFUSES("log", "info", "x");
+    REFUSES("--jsn", "status");
+    REFUSES("-V", "-z");
+    REFUSES("top", "--json");
+}
+
+Test(commands, are_complete)
+{
+    for (const struct command *command = commands; command->name; command++) {
+        cr_expect(command->help);
+        cr_expect((command->run != NULL) != (command->print != NULL), "%s", command->name);
+        cr_expect_eq(command->argument && command->print, command->key != NULL);
+        cr_expect(command->argument || !command->needs_argument);
+        cr_expect_eq(command_find(command->name), command);
+    }
+}
+
+Test(answer, requests)
+{
+    char *line = answer_request("kill", "id", "a\"b\n");
+    cr_expect_str_eq(line, "{\"command\":\"kill\",\"id\":\"a\\\"b\\n\"}\n");
+    free(line);
+    line = answer_request("drain", "service", NULL);
+    cr_expect_str_eq(line, "{\"command\":\"drain\"}\n");
+    free(line);
+    cr_expect_null(answer_request("kill", "id", "\xff"));
+}
+
+static enum answer_kind kind_of(const char *line)
+{
+    json_t *answer;
+    enum answer_kind kind = answer_parse(line, strlen(line), &answer, &error);
+    cr_expect_eq(answer == NULL, kind == ANSWER_NONSENSE);
+    json_decref(answer);
+    return kind;
+}
+
+Test(answer, kinds)
+{
+    cr_expect_eq(kind_of("{\"ok\":true}"), ANSWER_DONE);
+    cr_expect_eq(kind_of("{\"ok\":false}"), ANSWER_REFUSED);
+    cr_expect_eq(kind_of("{\"progress\":true}"), ANSWER_PROGRESS);
+    cr_expect_eq(kind_of("{\"ok\":true,\"progress\":true}"), ANSWER_DONE);
+    cr_expect_eq(kind_of("{\"progress\":1}"), ANSWER_NONSENSE);
+    cr_expect_eq(kind_of("{\"ok\":1}"), ANSWER_NONSENSE);
+    cr_expect_eq(kind_of("[true]"), ANSWER_NONSENSE);
+    cr_expect_eq(kind_of("{\"ok\":true"), ANSWER_NONSENSE);
+    cr_expect_eq(kind_of(""), ANSWER_NONSENSE);
+}
