@@ -119,7 +119,7 @@ static void draw_rates(const struct figures *figures)
 static void draw_trouble(const struct watch *watch)
 {
     if (watch->trouble.text[0])
-        say(2, A_REVERSE, "%s; trying again", watch->trouble.text);
+        say(2, A_REVERSE, "trying again: %s", watch->trouble.text);
 }
 
 static void draw_help(void)
