@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <term.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -227,14 +228,14 @@ static void take_key(struct top *top, int key)
 {
     static const struct {
         int key;
-        int lines, pages;
+        int rows, pages;
     } steps[] = {{KEY_DOWN, 1, 0}, {KEY_UP, -1, 0}, {KEY_NPAGE, 0, 1}, {KEY_PPAGE, 0, -1}};
     const struct figures_order *order = figures_order_find(key);
     if (order)
         sort_by(top, order);
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         if (steps[i].key == key)
-            scroll_by(top, steps[i].lines + (long)steps[i].pages * (LINES / 2));
+            scroll_by(top, steps[i].rows + (long)steps[i].pages * (LINES / 2));
     }
     if (key == ' ')
         watch_hurry(&top->watch, clock_now());
@@ -279,10 +280,20 @@ static void run(struct top *top, const sigset_t *mask)
     }
 }
 
+/* Asked before newterm(), which loses memory when it fails. */
+static bool is_terminal_known(void)
+{
+    int error;
+    if (setupterm(NULL, STDOUT_FILENO, &error) != OK)
+        return false;
+    del_curterm(cur_term);
+    return true;
+}
+
 static SCREEN *open_screen(void)
 {
     SCREEN *screen = NULL;
-    if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+    if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && is_terminal_known())
         screen = newterm(NULL, stdout, stdin);
     if (!screen)
         return NULL;

@@ -12,6 +12,7 @@ import tempfile
 import time
 import unittest
 
+import tcpdtest
 from fakedaemon import FakeDaemon
 from tcpdtest import poll_until
 
@@ -204,4 +205,4 @@ class Tcpctl(CompletionTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    tcpdtest.main()

@@ -15,6 +15,7 @@ import threading
 import time
 import unittest
 
+import tcpdtest
 from fakedaemon import CONNECTIONS, RELOAD, STATUS, FakeDaemon
 
 TCPCTL = os.path.abspath(os.environ.get("TCPCTL", "./tcpctl"))
@@ -450,4 +451,4 @@ class Output(ControlTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    tcpdtest.main()

@@ -15,6 +15,7 @@ import termios
 import time
 import unittest
 
+import tcpdtest
 from fakedaemon import CONNECTIONS, SERVICES, STATUS, FakeDaemon
 from screen import AS_A_JOB, Screen
 from tcpdtest import SLOW, WAIT, cpu_of, poll_until
@@ -363,4 +364,4 @@ class Trouble(TopTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    tcpdtest.main()

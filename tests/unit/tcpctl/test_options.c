@@ -9,22 +9,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORDS 8
+#define WORDS       8
+#define WORD_LENGTH 32
 
 /* Parses the words, which end with NULL; getopt_long moves them about. */
 static int parse(struct options *options, struct error *error, const char *const *words)
 {
-    static char *argv[WORDS + 2];
+    static char texts[WORDS][WORD_LENGTH];
+    static char *argv[WORDS + 1];
     int argc = 0;
-    argv[argc++] = (char[]){"tcpctl"};
-    while (*words)
-        argv[argc++] = strdup(*words++);
+    for (; words[argc]; argc++) {
+        cr_assert(argc < WORDS && strlen(words[argc]) < WORD_LENGTH);
+        argv[argc] = strcpy(texts[argc], words[argc]);
+    }
     argv[argc] = NULL;
     error->text[0] = '\0';
     return options_parse(options, argc, argv, error);
 }
 
-#define PARSE(...)   parse(&options, &error, (const char *const[]){__VA_ARGS__, NULL})
+#define PARSE(...)   parse(&options, &error, (const char *const[]){"tcpctl", __VA_ARGS__, NULL})
 #define TAKES(...)   cr_assert_eq(PARSE(__VA_ARGS__), 0, "%s", error.text)
 #define REFUSES(...) cr_assert_eq(PARSE(__VA_ARGS__), -1)
 
