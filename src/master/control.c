@@ -14,6 +14,13 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Of linux/socket.h, for building with headers older than the kernel.  -1: known to none. */
+#if !defined SO_PASSRIGHTS && (defined __sparc__ || defined __hppa__)
+#define SO_PASSRIGHTS (-1)
+#elif !defined SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
 #define RETRY (100 * CLOCK_MS) /* to accept, when there was no descriptor left */
 
 /* Coming in. */
@@ -136,12 +143,26 @@ void control_close(struct control *control, bool unlink)
     control->file = (struct control_file){0};
 }
 
-/* The new one is watched before the old one goes.  The loop knows it under its descriptor already
- * when it moves to its place, so that this cannot fail. */
+/*
+ * The kernel is told to refuse descriptors that are sent along (Linux 6.16 and later; before, they
+ * are dropped).  To drop the last one of a TCP socket that lingers can block for as long as its
+ * sender likes.
+ */
+static void refuse_descriptors(int fd)
+{
+    int off = 0;
+    if (setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off))
+        log_say(LOG_DEBUG, "control socket: this kernel cannot refuse descriptors");
+}
+
+/* Accepted sockets inherit that descriptors are refused.  The new one is watched before the old one
+ * goes.  The loop knows it under its descriptor already when it moves to its place, so that this
+ * cannot fail. */
 static int replace(struct control *control, int fd, const struct control_file *file,
                    struct error *error)
 {
     struct watch watch = {listener_ready, fd, EPOLLIN};
+    refuse_descriptors(fd);
     if (loop_add(control->loop, &watch))
         return error_set(error, errno, "control socket: cannot watch %s", file->path);
     control_close(control, true);

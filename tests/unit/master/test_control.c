@@ -207,7 +207,7 @@ Test(control, errors_of_a_command)
     close(fd);
 }
 
-/* Descriptors that a peer sends along are closed with the message. */
+/* Descriptors that a peer sends along are refused by the kernel, or closed with the message. */
 Test(control, descriptors_sent_along)
 {
     union {
@@ -224,8 +224,9 @@ Test(control, descriptors_sent_along)
     turn(2);
     unsigned before = descriptors();
     memcpy(CMSG_DATA(&ancillary.header), &fd, sizeof fd);
-    cr_assert_eq(sendmsg(fd, &message, 0), 10);
-    cr_expect_str_eq(ask(fd, text + 10), ECHOED);
+    ssize_t sent = sendmsg(fd, &message, 0);
+    cr_assert(sent == 10 || (sent == -1 && errno == EPERM));
+    cr_expect_str_eq(ask(fd, text + (sent == 10 ? 10 : 0)), ECHOED);
     cr_expect_eq(descriptors(), before);
     close(fd);
 }
