@@ -5,13 +5,10 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "base/places.h"
-#include "child/beat.h"
-#include "child/rejects.h"
+#include "child/acceptor_state.h"
 #include "io/sock.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,39 +17,7 @@
 #define FULL_BURSTS    16               /* in a row, and the burst doubles */
 #define RETRY_AFTER    (100 * CLOCK_MS) /* after the system ran out of something */
 #define KICK_AFTER     (100 * CLOCK_MS) /* a queue of silent peers is taken at the latest then */
-#define TICK           (10 * CLOCK_MS)  /* of the last call */
-#define LAST_CALL      100              /* ticks: at a stop, who is queued gets in for that long */
 #define COMPLAIN_EVERY CLOCK_S
-
-/* One listening socket as this child sees it. */
-struct door {
-    struct watch watch;
-    struct acceptor *acceptor;
-    const struct listener *listener;
-    bool open;       /* in the poll set */
-    unsigned burst;  /* how many are accepted in a turn: see door_ready */
-    unsigned full;   /* bursts in a row that were full */
-    bool last_call;  /* who is queued gets in, and then it is shut */
-    unsigned queued; /* in the last call: how many may still come in */
-    bool shut;       /* for good */
-};
-
-struct acceptor {
-    struct acceptor_setup setup;
-    struct loop *loop;
-    struct thread_slot *slot;
-    struct child_score *score;
-    struct beat beat;
-    struct door *doors;
-    struct watch room; /* scoreboard->room */
-    struct timer retry;
-    uint64_t complained; /* when running out was last logged */
-    struct rejects rejects;
-    bool stopping;
-    struct timer tick; /* of the last call */
-    unsigned ticks;
-    unsigned shut_count; /* doors */
-};
 
 /* The poll set: a door is closed while nobody may come in. */
 
@@ -64,7 +29,7 @@ static void open_door(struct door *door)
     door->open = loop_add(door->acceptor->loop, &door->watch) == 0;
 }
 
-static void close_door(struct door *door)
+void door_close(struct door *door)
 {
     if (door->open)
         loop_remove(door->acceptor->loop, &door->watch);
@@ -74,7 +39,7 @@ static void close_door(struct door *door)
 static void close_all(struct acceptor *acceptor)
 {
     for (unsigned i = 0; i < acceptor->setup.listener_count; i++)
-        close_door(&acceptor->doors[i]);
+        door_close(&acceptor->doors[i]);
 }
 
 /* The shortest queue, then the fewest connections. */
@@ -122,7 +87,7 @@ static bool has_room(const struct door *door)
  */
 static void wait_for_room(struct door *door)
 {
-    close_door(door);
+    door_close(door);
     places_wait_for_room(door->acceptor->setup.shared->board->scoreboard);
     if (has_room(door))
         open_door(door);
@@ -314,71 +279,9 @@ static void adapt_burst(struct door *door, unsigned accepted, enum outcome outco
     }
 }
 
-/* The last call: who was in the kernel's queue when the stop was ordered still comes in. */
-
-static void see_whether_stopped(struct acceptor *acceptor)
-{
-    if (!acceptor->stopping || acceptor->shut_count < acceptor->setup.listener_count)
-        return;
-    acceptor->stopping = false;
-    timer_stop(&acceptor->tick);
-    acceptor->setup.stopped(acceptor->setup.owner);
-}
-
-static void shut_door(struct door *door)
-{
-    struct acceptor *acceptor = door->acceptor;
-    if (door->shut)
-        return;
-    close_door(door);
-    close(door->watch.fd);
-    door->shut = true;
-    acceptor->shut_count++;
-    see_whether_stopped(acceptor);
-}
-
 static unsigned burst_of(const struct door *door)
 {
     return door->last_call && door->queued < BURST_MAX ? door->queued : door->burst;
-}
-
-static bool somebody_waits(const struct door *door)
-{
-    struct pollfd pollfd = {.fd = door->watch.fd, .events = POLLIN};
-    return !door->shut && poll(&pollfd, 1, 0) == 1;
-}
-
-static bool was_last(struct door *door, unsigned accepted, enum outcome outcome)
-{
-    door->queued -= accepted;
-    return door->queued == 0 || outcome == NOBODY_THERE || !somebody_waits(door);
-}
-
-/* What the kernel has queued for a listener (tcp(7)); of a unix socket it does not tell. */
-static unsigned count_queued(const struct door *door)
-{
-    struct tcp_info info = {0};
-    socklen_t length = sizeof info;
-    if (!somebody_waits(door))
-        return 0;
-    if (door->listener->address.family == AF_UNIX ||
-        getsockopt(door->watch.fd, IPPROTO_TCP, TCP_INFO, &info, &length))
-        return UINT32_MAX;
-    return info.tcpi_unacked;
-}
-
-/* Another child may have taken who waited here; and nobody waits for room for ever. */
-static void tick(struct timer *timer, uint64_t now)
-{
-    struct acceptor *acceptor = container_of(timer, struct acceptor, tick);
-    bool over = ++acceptor->ticks >= LAST_CALL;
-    if (!over)
-        timer_start(timer, timers_fifo(&acceptor->loop->timers, TICK, tick), now);
-    for (unsigned i = 0; i < acceptor->setup.listener_count; i++) {
-        struct door *door = &acceptor->doors[i];
-        if (door->last_call && (over || !somebody_waits(door)))
-            shut_door(door);
-    }
 }
 
 /*
@@ -395,8 +298,8 @@ static void door_ready(struct watch *watch, uint32_t events)
     while (accepted < burst_of(door) && (outcome = next_one(door)) == GOES_ON)
         accepted++;
     adapt_burst(door, accepted, outcome);
-    if (door->last_call && was_last(door, accepted, outcome))
-        shut_door(door);
+    if (door->last_call && last_call_was_answered(door, accepted, outcome == NOBODY_THERE))
+        last_call_shut(door);
     else if (outcome == NO_ROOM)
         wait_for_room(door);
 }
@@ -425,7 +328,7 @@ struct acceptor *acceptor_new(const struct acceptor_setup *setup, struct loop *l
                                  .listener = &shared->listeners[i],
                                  .burst = 1};
         if (shared->board->last_calls[i])
-            shut_door(&doors[i]);
+            last_call_shut(&doors[i]);
         open_door(&doors[i]);
     }
     beat_start(&acceptor->beat, loop, acceptor->slot, shared->beat_every);
@@ -440,39 +343,4 @@ void acceptor_free(struct acceptor *acceptor)
 {
     free(acceptor->doors);
     free(acceptor);
-}
-
-static void call_last(struct door *door)
-{
-    struct acceptor *acceptor = door->acceptor;
-    if (door->shut || door->last_call)
-        return;
-    door->last_call = true;
-    door->queued = count_queued(door);
-    if (door->queued == 0) {
-        shut_door(door);
-        return;
-    }
-    acceptor->ticks = 0;
-    timer_start(&acceptor->tick, timers_fifo(&acceptor->loop->timers, TICK, tick),
-                acceptor->loop->now);
-}
-
-void acceptor_shut(struct acceptor *acceptor)
-{
-    const uint8_t *last_calls = acceptor->setup.shared->board->last_calls;
-    for (unsigned i = 0; i < acceptor->setup.listener_count; i++)
-        if (last_calls[i])
-            call_last(&acceptor->doors[i]);
-}
-
-void acceptor_stop(struct acceptor *acceptor)
-{
-    const uint8_t *last_calls = acceptor->setup.shared->board->last_calls;
-    for (unsigned i = 0; i < acceptor->setup.listener_count; i++)
-        if (!last_calls[i])
-            shut_door(&acceptor->doors[i]);
-    acceptor_shut(acceptor);
-    acceptor->stopping = true;
-    see_whether_stopped(acceptor);
 }

@@ -102,6 +102,14 @@ static uint64_t run_fifo(struct fifo *fifo, uint64_t now)
     }
 }
 
+void timers_tidy(struct timers *timers)
+{
+    timers->next = TIMER_NEVER;
+    for (struct fifo *fifo = timers->fifos; fifo; fifo = fifo->next)
+        if (fifo->ends.next != &fifo->ends && due(fifo, fifo->ends.next) < timers->next)
+            timers->next = due(fifo, fifo->ends.next);
+}
+
 void timers_run(struct timers *timers, uint64_t now)
 {
     if (now < timers->next)

@@ -51,6 +51,12 @@ struct fifo *timers_fifo(struct timers *timers, uint64_t duration,
 /* Calls `expired` for each timer whose time is up; it is stopped before. */
 void timers_run(struct timers *timers, uint64_t now);
 
+/*
+ * A timer that was stopped may leave a moment behind at which nothing is due; this finds the next
+ * one at which something is, so that a loop which rests is not woken in vain.
+ */
+void timers_tidy(struct timers *timers);
+
 /* Starts, or starts again in another FIFO.  With fifo NULL: stops. */
 void timer_start(struct timer *timer, struct fifo *fifo, uint64_t now);
 void timer_stop(struct timer *timer);

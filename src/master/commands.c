@@ -5,7 +5,9 @@
 #include "base/tally.h"
 #include "master/drain.h"
 #include "master/state.h"
+#include "service/metrics.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -198,6 +200,20 @@ static void services(struct control_client *client, const json_t *request, void 
     control_answer(client, json_pack("{s:b,s:o}", "ok", 1, "services", list));
 }
 
+/* metrics */
+
+static void metrics(struct control_client *client, const json_t *request, void *owner)
+{
+    const struct master *master = owner;
+    char *text = metrics_text(master->scoreboard);
+    (void)request;
+    if (text)
+        control_answer(client, json_pack("{s:b,s:s}", "ok", 1, "text", text));
+    else
+        control_fail(client, "out of memory", NULL, 0);
+    free(text);
+}
+
 /* log */
 
 static void set_level(struct control_client *client, const json_t *request, void *owner)
@@ -283,6 +299,7 @@ WHEN_SERVING(drain)
 const struct control_command commands[] = {
     {"status", false, status_when_serving},
     {"services", false, services_when_serving},
+    {"metrics", false, metrics},
     {"log", true, set_level},
     {"reload", true, reload_when_serving},
     {"upgrade", true, upgrade_when_serving},

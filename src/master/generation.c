@@ -36,14 +36,13 @@ static bool all_are(const struct generation *generation, enum child_state state)
 static void close_what_is_not_ours(const struct generation *generation, int channel)
 {
     unsigned count = 0;
-    int *keep = malloc((generation->listeners.count + 3) * sizeof *keep);
+    int *keep = malloc((generation->listeners.count + 2) * sizeof *keep);
     if (!keep)
         abort();
     for (unsigned i = 0; i < generation->listeners.count; i++)
         if (generation->listeners.list[i].fd >= 0) /* not drained */
             keep[count++] = generation->listeners.list[i].fd;
     keep[count++] = generation->scoreboard->room;
-    keep[count++] = generation->scoreboard->memory;
     keep[count++] = channel;
     descriptors_close_all_but(keep, count);
     free(keep);

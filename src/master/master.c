@@ -212,6 +212,7 @@ static void turn_end(struct loop *loop)
     struct master *master = loop->owner;
     serve_sweep(master);
     master_flush_log(master);
+    timers_tidy(&loop->timers);
 }
 
 static int make_loop(struct master *master, struct error *error)
@@ -251,7 +252,8 @@ static void end(struct master *master)
         master->generations = generation->next;
         generation_free(generation);
     }
-    control_close(master->control, true);
+    if (master->control)
+        control_close(master->control, true);
     control_free(master->control);
     sockets_fini(&master->sockets);
     log_show_dropped(NULL);

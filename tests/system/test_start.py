@@ -266,7 +266,8 @@ class InTheForeground(tcpdtest.TestCase):
             "stdio": 3,
             "pid file": 1,
             "listener": 2,
-            "channel": 2,  # to the children
+            "channel": 2 + 1,  # to the children, and the control socket
+            "/memfd:tcpd-scoreboard (deleted)": 1,
             "anon_inode:[eventpoll]": 1,
             "anon_inode:[eventfd]": 2,
             "anon_inode:[signalfd]": 1,
