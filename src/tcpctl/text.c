@@ -80,11 +80,21 @@ char *text_rate(double rate, char out[static TEXT_NUMBER_MAX])
     return out;
 }
 
+/* Nearly all that comes, and the same in every locale. */
+static bool is_plain(char byte)
+{
+    return byte >= ' ' && byte <= '~';
+}
+
 /* The length of the character at the start; *seen tells whether it is seen as itself. */
 static size_t next_character(const char *text, bool *seen)
 {
     mbstate_t state = {0};
     wchar_t character;
+    if (is_plain(*text)) {
+        *seen = true;
+        return 1;
+    }
     size_t length = mbrtowc(&character, text, strlen(text), &state);
     if (length == (size_t)-1 || length == (size_t)-2) {
         *seen = false;
@@ -129,6 +139,10 @@ static size_t step(const char *text, size_t *width)
 {
     mbstate_t state = {0};
     wchar_t character;
+    if (is_plain(*text)) {
+        *width = 1;
+        return 1;
+    }
     size_t length = mbrtowc(&character, text, strlen(text), &state);
     bool known = length != (size_t)-1 && length != (size_t)-2;
     int columns = known ? wcwidth(character) : 1;

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY  CLOCK_S        /* between two attempts to connect, at least */
+#define RETRY  CLOCK_S        /* between two attempts to connect */
+#define STAY   (5 * CLOCK_S)  /* who is silent for longer leaves, before the daemon sends it away */
 #define ANSWER (10 * CLOCK_S) /* the time that an answer may take */
 
 static const char *const questions[WATCH_QUESTIONS] = {"status", "services", "connections"};
@@ -31,8 +32,8 @@ static bool lose(struct watch *watch, uint64_t now)
 {
     client_close(&watch->client);
     forget_answers(watch);
-    watch->connected = false;
-    watch->due = now + (watch->interval > RETRY ? watch->interval : RETRY);
+    watch->connected = watch->resting = false;
+    watch->due = now + RETRY;
     return true;
 }
 
@@ -47,6 +48,10 @@ static void rest(struct watch *watch, uint64_t now)
     uint64_t next = watch->due + watch->interval;
     watch->due = next > now ? next : now + watch->interval;
     watch->resting = true;
+    if (watch->interval <= STAY)
+        return;
+    client_close(&watch->client);
+    watch->connected = false;
 }
 
 static int ask(struct watch *watch, size_t question, uint64_t now)
@@ -160,7 +165,7 @@ int watch_fd(const struct watch *watch)
 
 void watch_hurry(struct watch *watch, uint64_t now)
 {
-    if (watch->connected && watch->resting)
+    if (watch->resting)
         watch->due = now;
 }
 

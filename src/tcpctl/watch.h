@@ -38,7 +38,7 @@ uint64_t watch_due(const struct watch *watch);
 
 int watch_fd(const struct watch *watch); /* -1: none now */
 
-void watch_hurry(struct watch *watch, uint64_t now); /* the next look is now */
+void watch_hurry(struct watch *watch, uint64_t now); /* the next look is now, if all is well */
 
 void watch_fini(struct watch *watch);
 

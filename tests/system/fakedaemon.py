@@ -80,7 +80,7 @@ class FakeDaemon:
         self.answers = default_answers()
         self.closes = {"stop"}
         self.requests = []
-        self.connects = 0
+        self.connects = self.gone = 0  # clients that came, and that have left
         self.connections = []
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
@@ -121,9 +121,10 @@ class FakeDaemon:
                     self.requests.append(request)
                     self._answer(connection, request)
                     if request["command"] in self.closes:
-                        return
+                        break
         except OSError:
             pass
+        self.gone += 1
 
     def _answer(self, connection, request):
         answer = self.answers[request["command"]]
