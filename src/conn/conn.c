@@ -268,7 +268,7 @@ static size_t send_now(struct conn *conn, const void *bytes, size_t length)
     }
     conn->sent += (size_t)taken;
     counter_add(&conn->counters->sent, (size_t)taken);
-    if (conn->activity.fifo && conn->activity.fifo != conn->clocks->linger)
+    if (!conn->activity.fifo || conn->activity.fifo != conn->clocks->linger)
         timer_touch(&conn->activity, conn_now(conn));
     return (size_t)taken;
 }
@@ -394,12 +394,11 @@ static bool peer_takes(struct conn *conn)
 static void write_expired(struct timer *timer, uint64_t now)
 {
     struct conn *conn = container_of(timer, struct conn, activity);
-    struct linger reset = {.l_onoff = 1, .l_linger = 0};
     if (peer_takes(conn)) {
         timer_start(timer, conn->clocks->write, now);
         return;
     }
-    setsockopt(conn->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    sock_reset_at_close(conn->watch.fd);
     fail(conn, CLOSE_WRITE_TIMEOUT);
     settle(conn);
 }
@@ -421,6 +420,15 @@ static void lifetime_expired(struct timer *timer, uint64_t now)
 void conn_cut(struct conn *conn)
 {
     end(conn, CLOSE_DRAIN);
+    conn->broken = true;
+    settle(conn);
+}
+
+void conn_kill(struct conn *conn)
+{
+    sock_reset_at_close(conn->watch.fd);
+    end(conn, CLOSE_KILLED);
+    conn->reason = CLOSE_KILLED;
     conn->broken = true;
     settle(conn);
 }

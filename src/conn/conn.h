@@ -122,6 +122,23 @@ void conn_set_sweep(struct conn_set *set);
 /* The drain is over: closes every connection with reason drain. */
 void conn_set_cut(struct conn_set *set);
 
+#define CONN_ANY_SERVICE UINT64_MAX
+
+/*
+ * The next slice of a walk through all connections that begins with *from = 0 and is over when
+ * conn_set_walked says so; one that lives all the while is met once.  The turns between the slices
+ * are for the others.
+ *
+ * Writes a struct conn_record into set->scratch for each connection of a service, by its id;
+ * returns how many.
+ */
+unsigned conn_set_list(struct conn_set *set, uint64_t service, size_t *from);
+
+/* The same walk, in search of one connection: closes it with a reset; false: not met yet. */
+bool conn_set_kill(struct conn_set *set, uint64_t number, size_t *from);
+
+bool conn_set_walked(const struct conn_set *set, size_t from);
+
 /*
  * The events that the acceptor asks for on behalf of a new connection: a
  * service that speaks first is woken at once because the socket is writable.

@@ -4,27 +4,17 @@
 #include "conn/state.h"
 #include "io/sock.h"
 
-#include <stdio.h>
 #include <sys/socket.h>
-
-/* A unix peer has no address: who it is, is what there is to say. */
-static void add_unix_peer(struct log_line *line, int fd)
-{
-    char text[64];
-    struct ucred peer = {0};
-    socklen_t length = sizeof peer;
-    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
-    snprintf(text, sizeof text, "unix:pid=%d,uid=%u,gid=%u", peer.pid, peer.uid, peer.gid);
-    log_add(line, "peer", text);
-}
 
 static void add_peer(struct log_line *line, const struct conn *conn)
 {
     char text[ADDR_TEXT_MAX];
-    if (conn->listener->address.family == AF_UNIX)
-        add_unix_peer(line, conn->watch.fd);
-    else
+    if (conn->listener->address.family == AF_UNIX) {
+        struct conn_end peer = conn_unix_peer(conn);
+        log_add(line, "peer", conn_peer_format(&peer, text));
+    } else {
         log_add(line, "peer", addr_format(&conn->peer, text));
+    }
 }
 
 /* Only behind a wildcard the kernel has to be asked which of the machine's addresses it was. */

@@ -4,6 +4,7 @@
 #define TCPD_CONN_STATE_H
 
 #include "conn/conn.h"
+#include "conn/record.h"
 #include "io/buffer.h"
 
 #define CONN_SCRATCH ((size_t)64 * 1024) /* the most that is read from one connection in a turn */
@@ -46,8 +47,14 @@ void conn_ready(struct watch *watch, uint32_t events);
 /* Closes it at once; when it was still open the reason is drain. */
 void conn_cut(struct conn *conn);
 
+/* Closes it at once with a reset, whatever its phase; the reason is killed. */
+void conn_kill(struct conn *conn);
+
 /* Finds or makes the FIFOs for these time-outs; -1 without memory. */
 int conn_make_clocks(struct clocks *clocks, struct timers *timers, const struct timeouts *timeouts);
+
+/* Who is at the other end of a unix socket. */
+struct conn_end conn_unix_peer(const struct conn *conn);
 
 /* Writes the line for a closed connection. */
 void conn_log_closed(const struct conn *conn);

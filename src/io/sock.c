@@ -128,9 +128,14 @@ void sock_local(int fd, struct addr *address)
     addr_from_sockaddr(address, &storage);
 }
 
-void sock_reset(int fd)
+void sock_reset_at_close(int fd)
 {
     struct linger linger = {.l_onoff = 1, .l_linger = 0};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
+void sock_reset(int fd)
+{
+    sock_reset_at_close(fd);
     close(fd);
 }

@@ -40,7 +40,10 @@ static inline ssize_t sock_send(int fd, const void *bytes, size_t length)
     return syscall(SYS_sendto, fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
 }
 
-/* Closes a TCP socket so that the peer gets a reset (SO_LINGER 0, socket(7)). */
+/* Has the peer of a TCP socket get a reset when it is closed (SO_LINGER 0, socket(7)). */
+void sock_reset_at_close(int fd);
+
+/* Closes it that way. */
 void sock_reset(int fd);
 
 #endif

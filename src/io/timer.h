@@ -18,11 +18,11 @@
 
 struct fifo;
 
-/* Lives in its owner; all zero when it does not run. */
+/* Lives in its owner, all zero at first. */
 struct timer {
     struct timer *prev, *next;
     struct fifo *fifo; /* NULL: not running */
-    uint64_t since;    /* when it was started or last moved to the back */
+    uint64_t since; /* when it was started or last moved to the back; not running: last touched */
 };
 
 struct fifo {
@@ -66,7 +66,9 @@ void timer_move_back(struct timer *timer, uint64_t now);
 /* Something happened: the time-out counts from now on.  A stopped timer stays so. */
 static inline void timer_touch(struct timer *timer, uint64_t now)
 {
-    if (timer->fifo && now - timer->since >= timer->fifo->slack)
+    if (!timer->fifo)
+        timer->since = now;
+    else if (now - timer->since >= timer->fifo->slack)
         timer_move_back(timer, now);
 }
 

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
+#include "conn/conn.h"
+#include "conn/record.h"
+#include "conn/state.h"
+#include "io/sock.h"
+
+#include <netinet/tcp.h>
+#include <string.h>
+
+#define SLICE_WATCHES 4096 /* looked at in one go: a table with holes takes time as well */
+#define SLICE_CONNS   256
+
+_Static_assert(SLICE_CONNS * sizeof(struct conn_record) <= CONN_SCRATCH, "they are put there");
+
+/* The walk through the table of the loop, where a connection keeps its place as long as it lives.
+ */
+
+static size_t slice_end(const struct conn_set *set, size_t from)
+{
+    size_t count = set->loop->watch_count;
+    return from < count && count - from > SLICE_WATCHES ? from + SLICE_WATCHES : count;
+}
+
+static struct conn *conn_at(const struct conn_set *set, size_t fd)
+{
+    struct watch *watch = set->loop->watches[fd];
+    return watch && watch->ready == conn_ready ? (struct conn *)watch : NULL;
+}
+
+bool conn_set_walked(const struct conn_set *set, size_t from)
+{
+    return from >= set->loop->watch_count;
+}
+
+/* What there is to say of one. */
+
+static struct conn_end end_of(const struct addr *addr)
+{
+    struct conn_end end = {.family = addr->family, .port = addr->port, .scope = addr->scope};
+    memcpy(end.bytes, addr->bytes, sizeof end.bytes);
+    return end;
+}
+
+static void record_unix_ends(const struct conn *conn, struct conn_record *record)
+{
+    const char *path = conn->listener->address.path;
+    record->peer = conn_unix_peer(conn);
+    record->local = (struct conn_end){.family = AF_UNIX};
+    memcpy(record->path, path ? path : "", path ? strnlen(path, CONN_PATH_MAX - 1) : 0);
+}
+
+static void record_ends(const struct conn *conn, struct conn_record *record)
+{
+    struct addr local = conn->listener->address;
+    if (local.family == AF_UNIX) {
+        record_unix_ends(conn, record);
+        return;
+    }
+    if (addr_is_wildcard(&local))
+        sock_local(conn->watch.fd, &local);
+    record->peer = end_of(&conn->peer);
+    record->local = end_of(&local);
+}
+
+/*
+ * The time-out's stamp is at most its slack too old.  Within that the kernel knows better; beyond
+ * it means something else: it counts what it sends once more, and what nobody has read yet.
+ */
+static uint64_t idle_of(const struct conn *conn, const struct tcp_info *info)
+{
+    const struct timer *timer = &conn->activity;
+    uint64_t since = timer->since > conn->accepted ? timer->since : conn->accepted;
+    uint64_t most = conn_now(conn) > since ? conn_now(conn) - since : 0;
+    uint64_t slack = timer->fifo ? timer->fifo->slack : 0;
+    uint64_t least = most > slack ? most - slack : 0;
+    uint32_t kernel = info->tcpi_last_data_sent < info->tcpi_last_data_recv
+                          ? info->tcpi_last_data_sent
+                          : info->tcpi_last_data_recv;
+    uint64_t idle = info->tcpi_state ? kernel * CLOCK_MS : most;
+    return idle < least ? least : idle > most ? most : idle;
+}
+
+static void record(const struct conn *conn, struct conn_record *record)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    memset(record, 0, sizeof *record);
+    record_ends(conn, record);
+    if (record->local.family != AF_UNIX &&
+        getsockopt(conn->watch.fd, IPPROTO_TCP, TCP_INFO, &info, &length))
+        info = (struct tcp_info){0};
+    record->size = sizeof *record;
+    record->service = conn_service(conn)->id;
+    record->number = conn->number;
+    record->age = conn_now(conn) - conn->accepted;
+    record->idle = idle_of(conn, &info);
+    record->received = conn->received;
+    record->sent = conn->sent;
+    record->phase = conn->phase;
+    record->tcp_state = info.tcpi_state;
+    record->rtt = info.tcpi_rtt;
+    record->retransmits = info.tcpi_total_retrans;
+}
+
+unsigned conn_set_list(struct conn_set *set, uint64_t service, size_t *from)
+{
+    struct conn_record *records = (struct conn_record *)(void *)set->scratch;
+    size_t end = slice_end(set, *from);
+    unsigned count = 0;
+    for (; *from < end && count < SLICE_CONNS; (*from)++) {
+        const struct conn *conn = conn_at(set, *from);
+        if (conn && (service == CONN_ANY_SERVICE || service == conn_service(conn)->id))
+            record(conn, &records[count++]);
+    }
+    return count;
+}
+
+bool conn_set_kill(struct conn_set *set, uint64_t number, size_t *from)
+{
+    size_t end = slice_end(set, *from);
+    for (; *from < end; (*from)++) {
+        struct conn *conn = conn_at(set, *from);
+        if (conn && conn->number == number) {
+            conn_kill(conn);
+            return true;
+        }
+    }
+    return false;
+}
