@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "base/title.h"
 #include "child/acceptor.h"
+#include "child/channel.h"
+#include "child/inquiry.h"
 #include "child/worker.h"
 
 #include <errno.h>
@@ -25,6 +27,7 @@ struct child {
     struct loop loop;       /* the acceptor's */
     struct acceptor *acceptor;
     struct watch channel;
+    struct desk desk;
     uint64_t cut_at; /* when the drain is over; 0: none was ordered */
     bool stopped;    /* nobody comes in any more: the workers know of the drain */
 };
@@ -71,18 +74,26 @@ static void outlive_master(struct child *child)
     drain(child, child->setup->conf->drain);
 }
 
-/* A worker has left: when it was the last one, so does the child. */
+/* An inquiry may be answered, or a worker has left: when it was the last one, so does the child. */
 static void woken(struct loop *loop)
 {
     struct child *child = loop->owner;
+    desk_settle(&child->desk);
     for (unsigned i = 0; i < child->worker_count; i++)
         if (!__atomic_load_n(&child->workers[i].left, __ATOMIC_ACQUIRE))
             return;
     loop->stop = true;
 }
 
-static void obey(struct child *child, const struct message *message)
+/* What it does not know it leaves, and closes what came with it. */
+static void obey(struct child *child, const struct message *message, int descriptor)
 {
+    if (message->order == CHILD_LIST || message->order == CHILD_KILL) {
+        desk_ask(&child->desk, message, descriptor);
+        return;
+    }
+    if (descriptor >= 0)
+        close(descriptor);
     if (message->order == CHILD_DRAIN)
         drain(child, message->value);
     else if (message->order == CHILD_SHUT)
@@ -95,11 +106,12 @@ static void channel_ready(struct watch *watch, uint32_t events)
 {
     struct child *child = container_of(watch, struct child, channel);
     struct message message;
+    int descriptor;
     (void)events;
-    ssize_t length = recv(watch->fd, &message, sizeof message, MSG_DONTWAIT);
-    if (length == sizeof message)
-        obey(child, &message);
-    else if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR))
+    enum received received = channel_receive(watch->fd, &message, &descriptor);
+    if (received == CHANNEL_MESSAGE)
+        obey(child, &message, descriptor);
+    else if (received == CHANNEL_ENDED)
         outlive_master(child);
 }
 
@@ -156,6 +168,9 @@ static int listen_to_master(struct child *child, struct error *error)
 {
     struct message ready = {.order = CHILD_READY};
     child->channel = (struct watch){channel_ready, child->setup->channel, EPOLLIN};
+    child->desk = (struct desk){.workers = child->workers,
+                                .worker_count = child->worker_count,
+                                .channel = child->setup->channel};
     if (loop_add(&child->loop, &child->channel) ||
         send(child->setup->channel, &ready, sizeof ready, MSG_NOSIGNAL) < 0)
         return error_set(error, errno, "cannot reach the master");
@@ -191,6 +206,7 @@ static void stop(struct child *child)
     }
     for (unsigned i = 0; i < child->worker_count; i++)
         worker_fini(&child->workers[i]);
+    desk_close(&child->desk);
     if (child->acceptor)
         acceptor_free(child->acceptor);
     if (child->loop.epoll > 0)

@@ -21,6 +21,12 @@ enum order {
     CHILD_SHUT,    /* master to child: close the doors that are marked in board->last_calls */
     CHILD_LOG,     /* master to child: value is the log's new level */
     CHILD_STOPPED, /* child to master, draining: it accepts no more */
+    CHILD_LIST,    /* master to child: its connections; value: those of the service whose id in the
+                      scoreboard is one less, 0: of all.  With a memfd, open for appending, for a
+                      struct conn_record each */
+    CHILD_KILL,    /* master to child: close the connection whose number is value */
+    CHILD_DONE, /* child to master: request is what it was in CHILD_LIST or CHILD_KILL; value: how
+                   many were listed, or closed */
 };
 
 struct message {

@@ -54,6 +54,7 @@ static void woken(struct loop *loop)
     take(worker, -1);
     if (cut_at != worker->draining)
         begin_drain(worker, cut_at);
+    inbox_serve(worker);
 }
 
 static void turn_end(struct loop *loop)

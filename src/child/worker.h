@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/scoreboard.h"
 #include "child/beat.h"
+#include "child/inquiry.h"
 #include "child/queue.h"
 #include "conn/conn.h"
 #include "io/loop.h"
@@ -39,6 +40,7 @@ struct worker {
     struct loop loop;
     struct conn_set set;
     struct beat beat;
+    struct inbox inbox;
     unsigned load;      /* atomic: connections given to it and not yet closed */
     uint64_t cut_at;    /* atomic: when the drain that was ordered is over; 0: none was */
     bool left;          /* atomic: its loop has ended */
