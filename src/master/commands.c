@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/places.h"
 #include "base/tally.h"
+#include "master/commands_children.h"
 #include "master/drain.h"
 #include "master/state.h"
 #include "service/metrics.h"
@@ -299,7 +300,9 @@ WHEN_SERVING(drain)
 const struct control_command commands[] = {
     {"status", false, status_when_serving},
     {"services", false, services_when_serving},
+    {"connections", false, commands_list},
     {"metrics", false, metrics},
+    {"kill", true, commands_kill},
     {"log", true, set_level},
     {"reload", true, reload_when_serving},
     {"upgrade", true, upgrade_when_serving},

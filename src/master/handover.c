@@ -373,6 +373,9 @@ int handover_adopt(struct master *master, const struct handed *handed, struct er
     master->scoreboard = scoreboard_adopt(memory, room, error);
     if (!master->scoreboard)
         return -1;
+    master->inquiries = inquiries_new(&master->loop, master->scoreboard, error);
+    if (!master->inquiries)
+        return -1;
     descriptors_inherit(memory, false);
     descriptors_inherit(room, false);
     master->number = (unsigned)number;

@@ -231,7 +231,9 @@ static int begin(struct master *master, struct conf *conf, struct error *error)
 {
     struct generation *first = NULL;
     master->scoreboard = scoreboard_new(error);
-    if (master->scoreboard && sockets_init(&master->sockets, error) == 0 &&
+    if (master->scoreboard)
+        master->inquiries = inquiries_new(&master->loop, master->scoreboard, error);
+    if (master->inquiries && sockets_init(&master->sockets, error) == 0 &&
         master_listen_control(master, conf, error) == 0)
         first = serve_new_generation(master, conf, error);
     if (!first) {
@@ -255,6 +257,7 @@ static void end(struct master *master)
     if (master->control)
         control_close(master->control, true);
     control_free(master->control);
+    inquiries_free(master->inquiries);
     sockets_fini(&master->sockets);
     log_show_dropped(NULL);
     scoreboard_free(master->scoreboard);

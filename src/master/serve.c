@@ -155,14 +155,16 @@ static void over(struct generation *generation)
 
 static void answer(struct child_slot *child, const struct message *message)
 {
-    (void)child;
-    (void)message;
+    struct master *master = child->generation->owner;
+    if (message->order == CHILD_DONE)
+        inquiry_answered(master->inquiries, child, message);
 }
 
 /* One of another binary cannot be replaced, and its generation has to be. */
 static void child_gone(struct child_slot *child)
 {
     struct master *master = child->generation->owner;
+    inquiry_child_gone(master->inquiries, child);
     if (child->generation == master->current && !master->current->conf && !master->stopping)
         change_ask(master, CHANGE_RELOAD, NULL);
 }

@@ -11,6 +11,7 @@
 #include "master/control.h"
 #include "master/daemon.h"
 #include "master/generation.h"
+#include "master/inquiry.h"
 #include "master/master.h"
 #include "master/sockets.h"
 #include "master/trial.h"
@@ -69,6 +70,7 @@ struct master {
     struct changes changes;
     struct supervision supervision;
     struct control *control;
+    struct inquiries *inquiries;
     struct drain_wait *drain_waits; /* who waits for a drain: see drain.c */
     struct timer progress;          /* tells them how far it is */
     struct timer retired;           /* nobody accepts from retired sockets after that */
