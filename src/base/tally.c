@@ -10,7 +10,15 @@
 
 bool tally_name(const struct scoreboard *scoreboard, unsigned id, char name[SCOREBOARD_NAME])
 {
-    memcpy(name, scoreboard->head->names[id], SCOREBOARD_NAME);
+    const struct scoreboard_head *head = scoreboard->head;
+    for (unsigned tries = 0; tries < TRIES; tries++) {
+        uint64_t before = sequence_now(head);
+        memcpy(name, head->names[id], SCOREBOARD_NAME);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        if (before % 2 == 0 && sequence_now(head) == before)
+            break;
+        sched_yield();
+    }
     name[SCOREBOARD_NAME - 1] = '\0';
     return name[0] != '\0';
 }

@@ -424,15 +424,6 @@ void conn_cut(struct conn *conn)
     settle(conn);
 }
 
-void conn_kill(struct conn *conn)
-{
-    sock_reset_at_close(conn->watch.fd);
-    end(conn, CLOSE_KILLED);
-    conn->reason = CLOSE_KILLED;
-    conn->broken = true;
-    settle(conn);
-}
-
 /* Returns -1 without memory; a duration of 0 leaves *fifo NULL. */
 static int make_clock(struct fifo **fifo, struct timers *timers, uint64_t duration,
                       void (*expired)(struct timer *, uint64_t))

@@ -116,13 +116,23 @@ unsigned conn_set_list(struct conn_set *set, uint64_t service, size_t *from)
     return count;
 }
 
+/* Whatever its phase, and the reason that led there. */
+static void kill_conn(struct conn *conn)
+{
+    sock_reset_at_close(conn->watch.fd);
+    if (conn->phase == CONN_OPEN)
+        conn->phase = CONN_FINISHING;
+    conn->reason = CLOSE_KILLED;
+    conn_cut(conn);
+}
+
 bool conn_set_kill(struct conn_set *set, uint64_t number, size_t *from)
 {
     size_t end = slice_end(set, *from);
     for (; *from < end; (*from)++) {
         struct conn *conn = conn_at(set, *from);
         if (conn && conn->number == number) {
-            conn_kill(conn);
+            kill_conn(conn);
             return true;
         }
     }

@@ -47,9 +47,6 @@ void conn_ready(struct watch *watch, uint32_t events);
 /* Closes it at once; when it was still open the reason is drain. */
 void conn_cut(struct conn *conn);
 
-/* Closes it at once with a reset, whatever its phase; the reason is killed. */
-void conn_kill(struct conn *conn);
-
 /* Finds or makes the FIFOs for these time-outs; -1 without memory. */
 int conn_make_clocks(struct clocks *clocks, struct timers *timers, const struct timeouts *timeouts);
 

@@ -249,6 +249,7 @@ Test(inquiry, during_a_drain)
 {
     open_clients(50, 0);
     child_order(&master, (struct message){.order = CHILD_DRAIN}, -1);
+    cr_assert_eq(child_answer(&master).order, CHILD_STOPPED);
     for (unsigned left = 50; left > 0; left--) {
         expect_list(0, left);
         cr_assert_eq(kill_one(left), 1);

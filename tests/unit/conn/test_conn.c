@@ -11,11 +11,10 @@
 #include <unistd.h>
 
 static struct loop loop;
-static struct {
-    struct thread_slot slot;
-    struct counters services[1];
-} score;
-#define counters score.services[0]
+/* A thread's slot with room for one service. */
+static _Alignas(64) char score[sizeof(struct thread_slot) + sizeof(struct counters)];
+#define own_slot ((struct thread_slot *)(void *)score)
+#define counters (own_slot->services[0])
 static struct conn_set set;
 static unsigned gone_count;
 static int peer; /* the other end of the connection, non-blocking */
@@ -52,7 +51,7 @@ static void set_up(void)
     service.name = "test";
     cr_assert_eq(loop_init(&loop, NULL), 0);
     loop.turn_end = turn_end;
-    set = (struct conn_set){.loop = &loop, .slot = &score.slot, .gone = gone};
+    set = (struct conn_set){.loop = &loop, .slot = own_slot, .gone = gone};
     service.timeouts.linger = 50 * CLOCK_MS;
     cr_assert_eq(conn_set_init(&set, services, 1, NULL), 0);
 }
