@@ -382,6 +382,39 @@ class Counts(tcpdtest.TestCase):
         tcpdproc.end(daemon)
 
 
+class Reloads(tcpdtest.TestCase):
+    def reload(self, key, value):
+        self.daemon.signal(signal.SIGHUP)
+        poll_until(lambda: metrics(self.daemon)[key] == value, what=f"{key} {value}")
+
+    def test_counted_and_nothing_goes_back(self):
+        self.daemon = daemon = self.tcpd("status", "echo")
+        kept, echo = daemon.connect("status"), daemon.connect("echo")
+        self.assertFalse(ask(kept).closes())
+        echo.sendall(b"x")
+        echo.expect(b"x")
+        before = metrics(daemon)
+        self.reload('tcpd_reloads_total{result="ok"}', 1)
+        # Its generation waits for echo, but not for a client that asks for ever.
+        poll_until(lambda: ask(kept).closes())
+        kept.expect_eof()
+        kept.close()
+        echo.sendall(b"y")
+        echo.expect(b"y")
+        echo.close()
+        poll_until(lambda: len(daemon.children()) == 1, what="the end of the old generation")
+        with open(daemon.config, "a", encoding="utf-8") as file:
+            file.write("nonsense = 1;\n")
+        self.reload('tcpd_reloads_total{result="failed"}', 1)
+        after = metrics(daemon)
+        self.assertEqual((before["tcpd_generation"], after["tcpd_generation"]), (1, 2))
+        self.assertEqual(after[of("received_bytes_total", "echo")], 2)
+        self.assertEqual(after[of("connections_active", "echo")], 0)
+        for key, value in before.items():
+            if "_total" in key or "_bucket" in key or "_count" in key:
+                self.assertGreaterEqual(after[key], value, key)
+
+
 class Limits(tcpdtest.TestCase):
     """It is a service like the others."""
 

@@ -4,11 +4,9 @@
 
 #include "base/clock.h"
 #include "base/places.h"
-#include "base/tally.h"
 
 #include <criterion/criterion.h>
 #include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
