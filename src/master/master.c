@@ -278,6 +278,7 @@ static int serve(struct master *master, struct conf *conf)
     }
     if (begin(master, conf, &error))
         return master_fail_to_start(master, status_of(&error), &error);
+    serve_sweep(master); /* it may be over before its first turn */
     loop_run(&master->loop);
     log_stopped(master);
     return master->status;

@@ -83,7 +83,7 @@ static void look(struct timer *timer, uint64_t now)
         if (generation == master->current)
             well = all;
     }
-    if (supervision->watchdog && well)
+    if (supervision->watchdog && (well || master->stopping))
         notify_watchdog();
     look_again(master, now);
 }
