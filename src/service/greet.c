@@ -62,8 +62,8 @@ static void answer_name(struct conn *conn, const char *name, size_t length)
 
 static void answer(struct conn *conn, const char *message, size_t length)
 {
-    if (length > 0 && message[length - 1] == '\r')
-        length--;
+    while (length > 0 && (message[length - 1] == '\r' || message[length - 1] == '\0'))
+        length--; /* telnet sends CR NUL for a CR (RFC 854) */
     if (length > NAME_MAX_LENGTH) {
         answer_too_long(conn);
     } else if (length == 4 && memcmp(message, "exit", 4) == 0) {

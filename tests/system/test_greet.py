@@ -67,6 +67,13 @@ class Dialogue(Greet):
         client.expect(BYE)
         client.expect_eof()
 
+    def test_telnet_sends_a_nul_behind_a_carriage_return(self):
+        client = self.guest()
+        self.introduce(client, b"Alice\r\0\r\n", b"Alice")
+        client.sendall(b"exit\r\0\r\n")
+        client.expect(BYE)
+        client.expect_eof()
+
     def test_name_with_every_byte(self):
         client = self.guest()
         name = bytes(set(range(256)) - {ord("\n")})
