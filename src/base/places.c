@@ -41,11 +41,16 @@ static void add(const struct board *board, unsigned child, unsigned id, uint32_t
     __atomic_add_fetch(&row[SCOREBOARD_SERVICES], n, __ATOMIC_SEQ_CST);
 }
 
-/* A child may have been killed while it held the lock: what it guards is whole at any moment. */
-static void lock(struct scoreboard_head *head)
+void places_lock(const struct scoreboard *scoreboard)
 {
-    if (pthread_mutex_lock(&head->lock) == EOWNERDEAD)
-        pthread_mutex_consistent(&head->lock);
+    pthread_mutex_t *lock = &scoreboard->head->lock;
+    if (pthread_mutex_lock(lock) == EOWNERDEAD)
+        pthread_mutex_consistent(lock);
+}
+
+void places_unlock(const struct scoreboard *scoreboard)
+{
+    pthread_mutex_unlock(&scoreboard->head->lock);
 }
 
 enum places places_look(const struct scoreboard *scoreboard, unsigned id,
@@ -61,12 +66,11 @@ enum places places_look(const struct scoreboard *scoreboard, unsigned id,
 enum places places_take(const struct board *board, unsigned child, unsigned id,
                         struct place_limits limits)
 {
-    struct scoreboard_head *head = board->scoreboard->head;
-    lock(head);
+    places_lock(board->scoreboard);
     enum places places = places_look(board->scoreboard, id, limits);
     if (places == PLACES_TAKEN)
         add(board, child, id, 1);
-    pthread_mutex_unlock(&head->lock);
+    places_unlock(board->scoreboard);
     return places;
 }
 

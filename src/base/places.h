@@ -35,6 +35,10 @@ enum places places_look(const struct scoreboard *scoreboard, unsigned id,
 /* Gives one back, and wakes the acceptors that wait for one.  Any thread of that child. */
 void places_give(const struct board *board, unsigned child, unsigned id);
 
+/* The lock of all acceptors; a child that died with it in its hands has left everything whole. */
+void places_lock(const struct scoreboard *scoreboard);
+void places_unlock(const struct scoreboard *scoreboard);
+
 /* The caller is going to wait for `room`; it must look for a place once more after this. */
 void places_wait_for_room(const struct scoreboard *scoreboard);
 

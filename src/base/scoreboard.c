@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,7 +65,20 @@ static void init_lock(pthread_mutex_t *lock)
     pthread_mutexattr_destroy(&attributes);
 }
 
-static struct scoreboard *make(int memory, int room, size_t size, struct error *error)
+/* The entries of the address table come first, behind them the boards. */
+static void lay_out_head(struct scoreboard_head *head, unsigned rows)
+{
+    size_t entry = sizeof(struct address_entry) + rows * sizeof(uint32_t);
+    head->row_limit = rows;
+    head->addresses = round_up(sizeof *head, 4096);
+    head->boards_from =
+        head->addresses + round_up(ADDRESS_SETS * ADDRESS_WAYS * round_up(entry, 8), 4096);
+    if (getrandom(&head->seed, sizeof head->seed, GRND_NONBLOCK) < 0)
+        head->seed = clock_now() ^ (uint64_t)getpid() << 32;
+}
+
+static struct scoreboard *make(int memory, int room, size_t size, unsigned rows,
+                               struct error *error)
 {
     if (ftruncate(memory, (off_t)size)) {
         error_set(error, errno, "cannot make shared memory");
@@ -75,20 +89,22 @@ static struct scoreboard *make(int memory, int room, size_t size, struct error *
         return NULL;
     scoreboard->head->layout = SCOREBOARD_LAYOUT;
     scoreboard->head->size = size;
+    lay_out_head(scoreboard->head, rows);
     scoreboard->head->daemon.started = clock_now();
     init_lock(&scoreboard->head->lock);
     return scoreboard;
 }
 
-struct scoreboard *scoreboard_new(struct error *error)
+struct scoreboard *scoreboard_new(unsigned children, struct error *error)
 {
+    unsigned rows = children < SCOREBOARD_ROWS ? children : SCOREBOARD_ROWS;
     struct scoreboard *scoreboard = NULL;
     int memory = memfd_create("tcpd-scoreboard", MFD_CLOEXEC);
     int room = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (memory < 0 || room < 0)
         error_set(error, errno, "cannot make the descriptors of the scoreboard");
-    else if (!(scoreboard = make(memory, room, SIZE_LARGE, error)))
-        scoreboard = make(memory, room, SIZE_SMALL, error);
+    else if (!(scoreboard = make(memory, room, SIZE_LARGE, rows, error)))
+        scoreboard = make(memory, room, SIZE_SMALL, rows, error);
     if (!scoreboard && memory >= 0)
         close(memory);
     if (!scoreboard && room >= 0)
@@ -193,7 +209,7 @@ static bool is_free(const struct scoreboard_head *head, uint64_t offset, uint64_
 
 static uint64_t find_memory(const struct scoreboard_head *head, uint64_t size)
 {
-    uint64_t first = round_up(sizeof *head, 4096);
+    uint64_t first = head->boards_from;
     if (is_free(head, first, size))
         return first;
     for (unsigned i = 0; i < SCOREBOARD_BOARDS; i++) {
@@ -210,7 +226,7 @@ static bool rows_are_free(const struct scoreboard_head *head, uint32_t first, ui
         if (head->boards[i].offset &&
             overlap(first, count, head->boards[i].first_row, head->boards[i].children))
             return false;
-    return first + count <= SCOREBOARD_ROWS;
+    return first + count <= head->row_limit;
 }
 
 static uint32_t find_rows(const struct scoreboard_head *head, uint32_t count)

@@ -6,6 +6,7 @@
  *   head       what the daemon as a whole has counted; the names of services; the directory
  *   places     who holds how many of the places that limits.connections gives (places.h)
  *   totals     counters of generations that have ended, by service
+ *   addresses  connections and rate of each client address (addresses.h)
  *   boards     one for each living generation: the slots of its threads
  *
  * Counters have one writer each: the thread whose slot they stand in.  Readers add the slots up
@@ -29,7 +30,7 @@
 
 #define SCOREBOARD_LAYOUT   1
 #define SCOREBOARD_SERVICES 2048 /* names that are known at once, those of old generations too */
-#define SCOREBOARD_ROWS     4096 /* children that are alive at once */
+#define SCOREBOARD_ROWS     4096 /* children that are alive at once, at the very most */
 #define SCOREBOARD_BOARDS   96   /* generations that are alive at once */
 #define SCOREBOARD_NAME     33   /* of a service, with its NUL */
 #define HISTOGRAM_BUCKETS   12
@@ -85,7 +86,8 @@ struct daemon_score {
     uint64_t log_dropped;     /* lines, of the master and of children that have ended */
     struct histogram wait;    /* of threads that have ended */
     char version[32];
-    uint64_t spare[16];
+    uint64_t addresses_forgotten; /* entries of the address table that had to go; acceptors' */
+    uint64_t spare[15];
 };
 
 /* A board in the directory: where it is, and its size in each direction. */
@@ -97,10 +99,27 @@ struct board_entry {
     uint32_t first_row; /* its children's rows of places follow one another */
 };
 
+/* The address table: sets of entries.  An entry has a count for each row of places. */
+
+#define ADDRESS_SETS 8192
+#define ADDRESS_WAYS 16
+
+struct address_entry {
+    uint8_t key[28]; /* struct address_key */
+    uint8_t spare[4];
+    uint64_t full;     /* clock_now() at which its bucket of tokens is full again */
+    uint64_t last;     /* clock_now() of its last connection */
+    uint32_t counts[]; /* by row; atomic */
+};
+
 struct scoreboard_head {
-    uint64_t layout;   /* SCOREBOARD_LAYOUT */
-    uint64_t size;     /* of the whole memory */
-    uint64_t sequence; /* odd while the master changes directory, names or totals */
+    uint64_t layout;      /* SCOREBOARD_LAYOUT */
+    uint64_t size;        /* of the whole memory */
+    uint64_t row_limit;   /* children that this memory was made for */
+    uint64_t addresses;   /* offset of the address table's entries */
+    uint64_t boards_from; /* offset of the memory for boards */
+    uint64_t seed;        /* of hashes: nobody outside can make addresses collide */
+    uint64_t sequence;    /* odd while the master changes directory, names or totals */
     struct daemon_score daemon;
     pthread_mutex_t lock; /* robust: of all acceptors, see places.h */
     uint64_t waiting;     /* atomic: somebody waits for a place */
@@ -109,6 +128,7 @@ struct scoreboard_head {
     char names[SCOREBOARD_SERVICES][SCOREBOARD_NAME];
     _Alignas(64) uint32_t places[SCOREBOARD_ROWS][SCOREBOARD_SERVICES + 1]; /* the last: all */
     _Alignas(64) struct counters totals[SCOREBOARD_SERVICES];
+    _Alignas(64) uint32_t tags[ADDRESS_SETS][ADDRESS_WAYS]; /* of entries; 0: none is there */
 };
 
 /* A process's view of it. */
@@ -118,8 +138,11 @@ struct scoreboard {
     int room;   /* an eventfd that all acceptors watch: a place was given back */
 };
 
-/* Of the master, before the first fork.  NULL on error. */
-struct scoreboard *scoreboard_new(struct error *error);
+/*
+ * Of the master, before the first fork, for as many children alive at once over all generations.
+ * NULL on error.
+ */
+struct scoreboard *scoreboard_new(unsigned children, struct error *error);
 
 /* Of the master after an upgrade: the same memory and eventfd, now owned by what is returned. */
 struct scoreboard *scoreboard_adopt(int memory, int room, struct error *error);

@@ -226,11 +226,18 @@ static int make_loop(struct master *master, struct error *error)
     return master->control ? watch_signals(master, error) : -1;
 }
 
+/* Children that may be alive at once, of this configuration, and some more after a reload. */
+static unsigned rows_for(const struct conf *conf)
+{
+    unsigned rows = conf->pool.processes * (conf->pool.generations + 2);
+    return rows > 64 ? rows : 64;
+}
+
 /* The first generation of a daemon that starts.  conf is freed when it comes to nothing. */
 static int begin(struct master *master, struct conf *conf, struct error *error)
 {
     struct generation *first = NULL;
-    master->scoreboard = scoreboard_new(error);
+    master->scoreboard = scoreboard_new(rows_for(conf), error);
     if (master->scoreboard)
         master->inquiries = inquiries_new(&master->loop, master->scoreboard, error);
     if (master->inquiries && sockets_init(&master->sockets, error) == 0 &&

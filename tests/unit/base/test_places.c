@@ -18,7 +18,7 @@ static struct board *board;
 static void set_up(void)
 {
     static const char *const names[] = {"first", "second"};
-    scoreboard = scoreboard_new(NULL);
+    scoreboard = scoreboard_new(16, NULL);
     cr_assert_not_null(scoreboard);
     board =
         board_new(scoreboard, &(struct board_plan){1, CHILDREN, THREADS, SERVICES, 1, names}, NULL);

@@ -15,7 +15,7 @@ static struct scoreboard *scoreboard;
 
 static void set_up(void)
 {
-    scoreboard = scoreboard_new(NULL);
+    scoreboard = scoreboard_new(CHILDREN * SCOREBOARD_BOARDS, NULL);
     cr_assert_not_null(scoreboard);
 }
 

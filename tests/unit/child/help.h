@@ -50,7 +50,7 @@ static inline void family_board(struct family *family)
     static const char *const names[] = {"tcp", "unix"};
     struct board_plan plan = {
         .generation = 1, .children = 1, .threads = 1, .services = 1, .names = strangers};
-    family->scoreboard = scoreboard_new(NULL);
+    family->scoreboard = scoreboard_new(16, NULL);
     demand(family->scoreboard);
     struct board *other = board_new(family->scoreboard, &plan, NULL);
     demand(other);

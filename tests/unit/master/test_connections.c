@@ -22,7 +22,7 @@ static void set_up(void)
     static const char *const names[] = {"echo", "greet"};
     struct board_plan plan = {
         .generation = 7, .children = 1, .threads = 1, .services = 2, .names = names};
-    scoreboard = scoreboard_new(NULL);
+    scoreboard = scoreboard_new(16, NULL);
     cr_assert_not_null(scoreboard);
     struct board *board = board_new(scoreboard, &plan, NULL);
     cr_assert_not_null(board);

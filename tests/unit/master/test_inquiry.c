@@ -36,7 +36,7 @@ static void set_up(void)
         .generation = 7, .children = 1, .threads = 1, .services = 2, .names = names};
     cr_assert_eq(loop_init(&loop, NULL), 0);
     loop.turn_end = turn_end;
-    scoreboard = scoreboard_new(NULL);
+    scoreboard = scoreboard_new(16, NULL);
     cr_assert_not_null(scoreboard);
     struct board *board = board_new(scoreboard, &plan, NULL);
     cr_assert_not_null(board);

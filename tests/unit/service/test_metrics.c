@@ -18,7 +18,7 @@ static struct scoreboard *scoreboard;
 
 static void set_up(void)
 {
-    scoreboard = scoreboard_new(NULL);
+    scoreboard = scoreboard_new(256, NULL);
     cr_assert_not_null(scoreboard);
 }
 

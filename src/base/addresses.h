@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The address table, in the scoreboard: how many connections each client
+ * address has open, and how fast its last ones came, over all children of all
+ * generations, exactly.
+ *
+ * It has a fixed size.  An entry that holds no connection and whose rate is as if nobody had ever
+ * come is idle, and counts as gone; when a new address needs its place, the one that has been idle
+ * or without a connection for the longest goes, and if that one's rate is forgotten too early it is
+ * counted.
+ *
+ * Each child has a column of counts in every entry.  Its acceptor adds under the lock
+ * of the places, its workers give back without it; the master clears the column of a
+ * child that has died.
+ */
+#ifndef TCPD_BASE_ADDRESSES_H
+#define TCPD_BASE_ADDRESSES_H
+
+#include "base/scoreboard.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A client's address as the limits know it: cut to a prefix, for one service or all of them. */
+struct address_key {
+    uint8_t bytes[16]; /* network byte order; what is behind the prefix is 0 */
+    uint16_t family;   /* AF_INET, AF_INET6 */
+    uint16_t prefix;   /* bits */
+    uint32_t scope;    /* ADDRESS_DAEMON, or 1 + the id of a service */
+};
+
+#define ADDRESS_DAEMON 0
+
+/* Fills a key; prefix is in bits, and no more than the address has. */
+void address_key(struct address_key *key, uint16_t family, const uint8_t bytes[16], uint16_t prefix,
+                 uint32_t scope);
+
+struct address_limits {
+    uint32_t connections; /* open at once; 0: no limit */
+    uint64_t interval;    /* ns between two connections of the rate; 0: no limit */
+    uint32_t burst;       /* that may come at once after a rest; at least 1 */
+};
+
+enum address_verdict {
+    ADDRESS_ADMITTED,
+    ADDRESS_CONNECTIONS, /* it has as many as it may */
+    ADDRESS_RATE,        /* its connections come too fast */
+    ADDRESS_TABLE_FULL,  /* every entry of its set holds connections */
+};
+
+/*
+ * Counts a connection in, unless a limit is reached; `now` is clock_now().  The rate is a token
+ * bucket, kept as the moment at which it would be full (GCRA, as in ITU-T I.371): what is refused
+ * takes no token.  Acceptors.
+ */
+enum address_verdict addresses_take(const struct board *board, unsigned child,
+                                    const struct address_key *key,
+                                    const struct address_limits *limits, uint64_t now);
+
+/* What addresses_take would return, changing nothing.  Any thread, any process. */
+enum address_verdict addresses_look(const struct scoreboard *scoreboard,
+                                    const struct address_key *key,
+                                    const struct address_limits *limits, uint64_t now);
+
+/* A connection that was counted in has ended.  Any thread of that child. */
+void addresses_give(const struct board *board, unsigned child, const struct address_key *key);
+
+/* Connections of one address that are open now.  Any thread, any process. */
+uint32_t addresses_held(const struct scoreboard *scoreboard, const struct address_key *key);
+
+/* A child has died: nothing in its column holds any more.  The master. */
+void addresses_clear_child(const struct board *board, unsigned child);
+
+/* Entries that are not idle.  Any thread, any process. */
+uint32_t addresses_count(const struct scoreboard *scoreboard, uint64_t now);
+
+#endif
