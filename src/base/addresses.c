@@ -80,8 +80,10 @@ static bool is_idle(struct scoreboard_head *head, const struct address_entry *en
 /* A new entry.  Its tag is written last: a child that is killed on the way leaves nothing behind.
  */
 
-/* A free way, or that of the entry without a connection whose last one is the longest ago. */
-static int choose_way(const struct set *set, uint64_t now, bool *forgets)
+/* `taken` is another demand's.  A free way, or that of the entry without a connection whose last
+ * one is the longest ago. */
+static int choose_way(const struct set *set, const struct address_entry *taken, uint64_t now,
+                      bool *forgets)
 {
     int oldest = -1;
     uint64_t last = UINT64_MAX;
@@ -90,7 +92,7 @@ static int choose_way(const struct set *set, uint64_t now, bool *forgets)
         const struct address_entry *entry = entry_at(set->head, set->first + (size_t)way);
         if (get(&set->tags[way]) == 0)
             return way;
-        if (held(set->head, entry) == 0 && counter_get(&entry->last) < last) {
+        if (entry != taken && held(set->head, entry) == 0 && counter_get(&entry->last) < last) {
             oldest = way;
             last = counter_get(&entry->last);
         }
@@ -101,10 +103,11 @@ static int choose_way(const struct set *set, uint64_t now, bool *forgets)
 }
 
 static struct address_entry *insert(struct scoreboard_head *head, const struct set *set,
-                                    const struct address_key *key, uint64_t now)
+                                    const struct address_key *key,
+                                    const struct address_entry *taken, uint64_t now)
 {
     bool forgets;
-    int way = choose_way(set, now, &forgets);
+    int way = choose_way(set, taken, now, &forgets);
     if (way < 0)
         return NULL;
     struct address_entry *entry = entry_at(head, set->first + (size_t)way);
@@ -143,35 +146,45 @@ static void take(struct address_entry *entry, unsigned row, const struct address
     if (limits->interval)
         counter_set(&entry->full, full_after(entry, limits, now));
     counter_set(&entry->last, now);
-    __atomic_add_fetch(&entry->counts[row], 1, __ATOMIC_SEQ_CST);
+    if (limits->connections)
+        __atomic_add_fetch(&entry->counts[row], 1, __ATOMIC_SEQ_CST);
 }
 
-static enum address_verdict take_locked(struct scoreboard_head *head, unsigned row,
-                                        const struct address_key *key,
-                                        const struct address_limits *limits, uint64_t now)
+/* The entry for a demand that may be admitted, made if there is none; NULL: it may not. */
+static struct address_entry *admit(struct scoreboard_head *head, struct address_demand *demand,
+                                   const struct address_entry *taken, uint64_t now)
 {
-    struct set set = find_set(head, key);
-    struct address_entry *entry = find(&set, key);
-    enum address_verdict verdict = judge(head, entry, limits, now);
-    if (verdict != ADDRESS_ADMITTED)
-        return verdict;
+    struct set set = find_set(head, &demand->key);
+    struct address_entry *entry = find(&set, &demand->key);
+    demand->verdict = judge(head, entry, &demand->limits, now);
+    if (demand->verdict != ADDRESS_ADMITTED)
+        return NULL;
     if (!entry)
-        entry = insert(head, &set, key, now);
+        entry = insert(head, &set, &demand->key, taken, now);
     if (!entry)
-        return ADDRESS_TABLE_FULL;
-    take(entry, row, limits, now);
-    return ADDRESS_ADMITTED;
+        demand->verdict = ADDRESS_TABLE_FULL;
+    return entry;
 }
 
-enum address_verdict addresses_take(const struct board *board, unsigned child,
-                                    const struct address_key *key,
-                                    const struct address_limits *limits, uint64_t now)
+static bool take_locked(struct scoreboard_head *head, unsigned row, struct address_demand *demands,
+                        unsigned count, uint64_t now)
 {
-    struct scoreboard_head *head = board->scoreboard->head;
+    struct address_entry *entries[ADDRESS_DEMANDS];
+    for (unsigned i = 0; i < count; i++)
+        if (!(entries[i] = admit(head, &demands[i], i > 0 ? entries[i - 1] : NULL, now)))
+            return false;
+    for (unsigned i = 0; i < count; i++)
+        take(entries[i], row, &demands[i].limits, now);
+    return true;
+}
+
+bool addresses_take(const struct board *board, unsigned child, struct address_demand *demands,
+                    unsigned count, uint64_t now)
+{
     places_lock(board->scoreboard);
-    enum address_verdict verdict = take_locked(head, board_row(board, child), key, limits, now);
+    bool taken = take_locked(board->scoreboard->head, board_row(board, child), demands, count, now);
     places_unlock(board->scoreboard);
-    return verdict;
+    return taken;
 }
 
 enum address_verdict addresses_look(const struct scoreboard *scoreboard,

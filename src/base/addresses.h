@@ -48,21 +48,31 @@ enum address_verdict {
     ADDRESS_TABLE_FULL,  /* every entry of its set holds connections */
 };
 
+#define ADDRESS_DEMANDS 2 /* of one connection, at most */
+
+/* A connection is asked for by its address, in a service and in the daemon as a whole. */
+struct address_demand {
+    struct address_key key;
+    struct address_limits limits;
+    enum address_verdict verdict; /* what addresses_take says of it */
+};
+
 /*
- * Counts a connection in, unless a limit is reached; `now` is clock_now().  The rate is a token
- * bucket, kept as the moment at which it would be full (GCRA, as in ITU-T I.371): what is refused
- * takes no token.  Acceptors.
+ * Counts a connection in, with each of the demands, unless any of their limits is reached; `now` is
+ * clock_now().  The rate is a token bucket, kept as the moment at which it would be full
+ * (GCRA, as in ITU-T I.371): what is refused takes no token.  Returns whether it was counted; what
+ * has no limit on connections need not be given back, and must not be.  Acceptors.
  */
-enum address_verdict addresses_take(const struct board *board, unsigned child,
-                                    const struct address_key *key,
-                                    const struct address_limits *limits, uint64_t now);
+bool addresses_take(const struct board *board, unsigned child, struct address_demand *demands,
+                    unsigned count, uint64_t now);
 
 /* What addresses_take would return, changing nothing.  Any thread, any process. */
 enum address_verdict addresses_look(const struct scoreboard *scoreboard,
                                     const struct address_key *key,
                                     const struct address_limits *limits, uint64_t now);
 
-/* A connection that was counted in has ended.  Any thread of that child. */
+/* A connection that was counted in, under a limit on connections, has ended.  Any thread of that
+ * child. */
 void addresses_give(const struct board *board, unsigned child, const struct address_key *key);
 
 /* Connections of one address that are open now.  Any thread, any process. */

@@ -18,7 +18,11 @@
     X(ERROR, "error")                 /* out of memory, or a fault of the service */               \
     X(KILLED, "killed")               /* tcpctl kill */
 
-#define REJECT_REASONS(X) X(CONNECTIONS, "connections") /* limits.connections, overload "reset" */
+#define REJECT_REASONS(X)                                                                          \
+    X(CONNECTIONS, "connections") /* limits.connections, overload "reset" */                       \
+    X(PER_ADDRESS, "per_address") /* limits.per_address */                                         \
+    X(RATE, "rate")               /* limits.rate */                                                \
+    X(OVERLOAD, "overload")       /* no room in the daemon's tables */
 
 #define REASON_ENUM(name, text) CLOSE_##name,
 enum close_reason { CLOSE_REASONS(REASON_ENUM) CLOSE_REASON_COUNT };

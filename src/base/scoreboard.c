@@ -20,7 +20,7 @@
 #define LINE 64 /* no two threads write to one cache line */
 
 _Static_assert(CLOSE_REASON_COUNT <= 24, "room in struct counters");
-_Static_assert(REJECT_REASON_COUNT <= 16, "room in struct counters");
+_Static_assert(REJECT_REASON_COUNT <= 8, "room in struct counters");
 
 const uint64_t histogram_durations[HISTOGRAM_BUCKETS] = {
     CLOCK_MS,     10 * CLOCK_MS, 100 * CLOCK_MS, CLOCK_S,   10 * CLOCK_S,

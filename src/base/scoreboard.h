@@ -48,8 +48,9 @@ struct counters {
     uint64_t received, sent; /* bytes */
     uint64_t lost;           /* connections that a child held when it died; the master's */
     uint64_t spare[4];
-    uint64_t closed[24];   /* by enum close_reason */
-    uint64_t rejected[16]; /* by enum reject_reason */
+    uint64_t closed[24];      /* by enum close_reason */
+    uint64_t rejected[8];     /* by enum reject_reason */
+    uint64_t would_reject[8]; /* likewise: served, because the rule is only on trial */
     struct histogram duration;
 };
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/places.h"
 #include "child/acceptor_state.h"
+#include "child/admission.h"
 #include "io/sock.h"
 
 #include <errno.h>
@@ -60,14 +61,14 @@ static struct worker *choose_worker(const struct acceptor *acceptor)
 /* What is done with a connection for which there is no place. */
 static enum overload overload_of(const struct door *door, enum places places)
 {
-    return places == PLACES_NONE_IN_DAEMON ? door->acceptor->setup.limits.overload
+    return places == PLACES_NONE_IN_DAEMON ? door->acceptor->setup.shared->limits.overload
                                            : door->listener->service->limits.overload;
 }
 
 static struct place_limits limits_of(const struct door *door)
 {
     return (struct place_limits){door->listener->service->limits.connections,
-                                 door->acceptor->setup.limits.connections};
+                                 door->acceptor->setup.shared->limits.connections};
 }
 
 static bool has_room(const struct door *door)
@@ -213,23 +214,52 @@ static enum outcome hand_over(struct acceptor *acceptor, struct worker *worker,
     counter_add(&counters->closed[CLOSE_ERROR], 1);
     __atomic_sub_fetch(&worker->load, 1, __ATOMIC_RELAXED);
     places_give(shared->board, shared->child, service->id);
+    admission_give(shared, service, &handover->peer);
     return ran_out(acceptor, errnum);
+}
+
+static void reject(struct door *door, int fd, const struct addr *peer, enum reject_reason reason)
+{
+    struct acceptor *acceptor = door->acceptor;
+    const struct service *service = door->listener->service;
+    sock_reset(fd);
+    counter_add(&acceptor->slot->services[service->index].rejected[reason], 1);
+    rejects_log(&acceptor->rejects, acceptor->loop->now, "rejected", service->name, peer, reason);
+}
+
+static void note_trial(struct door *door, const struct addr *peer, enum reject_reason reason)
+{
+    struct acceptor *acceptor = door->acceptor;
+    const struct service *service = door->listener->service;
+    counter_add(&acceptor->slot->services[service->index].would_reject[reason], 1);
+    rejects_log(&acceptor->trials, acceptor->loop->now, "would_reject", service->name, peer,
+                reason);
 }
 
 /* At a limit with overload = "reset": taken out of the kernel's queue, and gone. */
 static enum outcome reject_one(struct door *door)
 {
-    struct acceptor *acceptor = door->acceptor;
     struct addr peer;
     int fd = accept_one(door, &peer);
     if (fd < 0)
-        return accept_failed(acceptor);
-    sock_reset(fd);
-    counter_add(
-        &acceptor->slot->services[door->listener->service->index].rejected[REJECT_CONNECTIONS], 1);
-    rejects_log(&acceptor->rejects, acceptor->loop->now, door->listener->service->name, &peer,
-                REJECT_CONNECTIONS);
+        return accept_failed(door->acceptor);
+    reject(door, fd, &peer, REJECT_CONNECTIONS);
     return GOES_ON;
+}
+
+/* Its address is known only now; what it is refused for costs the place it had. */
+static bool may_come_in(struct door *door, const struct handover *handover)
+{
+    const struct pool_shared *shared = door->acceptor->setup.shared;
+    struct admission admission =
+        admission_take(shared, door->listener->service, &handover->peer, handover->accepted);
+    if (admission.trial)
+        note_trial(door, &handover->peer, admission.reason);
+    if (!admission.refused)
+        return true;
+    places_give(shared->board, shared->child, door->listener->service->id);
+    reject(door, handover->fd, &handover->peer, admission.reason);
+    return false;
 }
 
 static enum outcome admit_one(struct door *door, struct worker *worker)
@@ -239,6 +269,8 @@ static enum outcome admit_one(struct door *door, struct worker *worker)
     struct handover handover = {.listener = (unsigned)(door - acceptor->doors),
                                 .accepted = acceptor->loop->now};
     handover.fd = accept_one(door, &handover.peer);
+    if (handover.fd >= 0 && !may_come_in(door, &handover))
+        return GOES_ON;
     if (handover.fd >= 0) {
         counter_add(&acceptor->score->accepted, 1);
         handover.number = acceptor->score->accepted;

@@ -19,8 +19,7 @@ struct acceptor_setup {
     unsigned listener_count;
     struct worker *workers;
     unsigned worker_count;
-    struct limits limits; /* of the whole daemon */
-    bool exclusive;       /* other children accept from the same sockets */
+    bool exclusive; /* other children accept from the same sockets */
 
     void *owner;
     void (*stopped)(void *owner); /* see acceptor_stop */

@@ -30,7 +30,7 @@ struct acceptor {
     struct watch room; /* scoreboard->room */
     struct timer retry;
     uint64_t complained; /* when running out was last logged */
-    struct rejects rejects;
+    struct rejects rejects, trials;
     bool stopping;
     struct timer tick; /* of the last call */
     unsigned ticks;

@@ -155,7 +155,6 @@ static int make_acceptor(struct child *child, struct error *error)
         .listener_count = setup->listener_count,
         .workers = child->workers,
         .worker_count = child->worker_count,
-        .limits = {setup->connections, setup->conf->limits.overload},
         .exclusive = setup->conf->pool.processes > 1,
         .owner = child,
         .stopped = acceptor_stopped,
@@ -183,6 +182,7 @@ static int start(struct child *child, struct error *error)
     child->shared = (struct pool_shared){.listeners = setup->listeners,
                                          .service_count = (unsigned)setup->conf->service_count,
                                          .board = setup->board,
+                                         .limits = setup->conf->limits,
                                          .child = setup->index,
                                          .beat_every = setup->beat_every,
                                          .access_log = setup->conf->log.access,
@@ -190,6 +190,7 @@ static int start(struct child *child, struct error *error)
     if (log_start(error) || make_services(child, error) || loop_init(&child->loop, error))
         return -1;
     child->shared.services = child->services;
+    child->shared.limits.connections = setup->connections;
     child->loop.owner = child;
     child->loop.woken = woken;
     if (make_workers(child, error) || make_acceptor(child, error))

@@ -18,7 +18,7 @@ static bool may_log(struct rejects *rejects, uint64_t now)
     return true;
 }
 
-void rejects_log(struct rejects *rejects, uint64_t now, const char *service,
+void rejects_log(struct rejects *rejects, uint64_t now, const char *event, const char *service,
                  const struct addr *peer, enum reject_reason reason)
 {
     char text[ADDR_TEXT_MAX];
@@ -27,7 +27,7 @@ void rejects_log(struct rejects *rejects, uint64_t now, const char *service,
         rejects->left_out++;
         return;
     }
-    log_begin(&line, "rejected");
+    log_begin(&line, event);
     log_add(&line, "service", service);
     log_add(&line, "peer", addr_format(peer, text));
     log_add(&line, "reason", reject_reason_name(reason));

@@ -15,8 +15,8 @@ struct rejects {
     unsigned left_out; /* since the last line */
 };
 
-/* Logs a rejection, or counts it as left out. */
-void rejects_log(struct rejects *rejects, uint64_t now, const char *service,
+/* Logs a rejection, or counts it as left out.  event: "rejected", or "would_reject" on trial. */
+void rejects_log(struct rejects *rejects, uint64_t now, const char *event, const char *service,
                  const struct addr *peer, enum reject_reason reason);
 
 #endif

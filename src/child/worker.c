@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/places.h"
+#include "child/admission.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -65,11 +66,12 @@ static void turn_end(struct loop *loop)
         loop->stop = true;
 }
 
-static void gone(struct conn_set *set, const struct service *service)
+static void gone(struct conn_set *set, const struct service *service, const struct addr *peer)
 {
     struct worker *worker = set->owner;
     __atomic_sub_fetch(&worker->load, 1, __ATOMIC_RELAXED);
     places_give(worker->shared->board, worker->shared->child, service->id);
+    admission_give(worker->shared, service, peer);
 }
 
 static int init_set(struct worker *worker, struct error *error)

@@ -109,6 +109,30 @@ static void duration_print(FILE *out, const struct option *option, const void *f
     fprintf(out, ns == 0 ? "%s" : "\"%s\"", text);
 }
 
+static bool rate_read(struct memory *memory, const struct option *option, const struct node *node,
+                      void *field)
+{
+    (void)memory;
+    uint64_t ns = 0;
+    if (!value_rate(node->text, &ns))
+        return false;
+    store(option, field, ns);
+    return true;
+}
+
+static const char *rate_expected(struct memory *memory, const struct option *option)
+{
+    (void)option;
+    return memory_print(memory, "a rate such as \"50/s\", \"600/m\" or \"10/h\", from 1 to "
+                                "1000000 in any unit, or \"\" for none");
+}
+
+static void rate_print(FILE *out, const struct option *option, const void *field)
+{
+    char text[RATE_TEXT_MAX];
+    fprintf(out, "\"%s\"", value_rate_print(fetch(option, field), text));
+}
+
 static bool choice_read(struct memory *memory, const struct option *option, const struct node *node,
                         void *field)
 {
@@ -222,6 +246,7 @@ const struct kind kind_number = {TYPE(NODE_INTEGER), "an integer", number_expect
 const struct kind kind_duration = {TYPE(NODE_INTEGER) | TYPE(NODE_STRING),
                                    "a duration, an integer of seconds or a string such as \"30s\"",
                                    duration_expected, duration_read, duration_print};
+const struct kind kind_rate = {TYPE(NODE_STRING), "a string", rate_expected, rate_read, rate_print};
 const struct kind kind_choice = {TYPE(NODE_STRING), "a string", choice_expected, choice_read,
                                  choice_print};
 const struct kind kind_switch = {TYPE(NODE_BOOL), "a boolean, true or false", NULL, switch_read,
@@ -269,7 +294,8 @@ static struct node standard_node(const char *text)
     if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0) {
         node.type = NODE_BOOL;
         node.on = text[0] == 't';
-    } else if (strspn(text, "0123456789") == strlen(text) && (text[0] != '0' || text[1] == '\0')) {
+    } else if (text[0] != '\0' && strspn(text, "0123456789") == strlen(text) &&
+               (text[0] != '0' || text[1] == '\0')) {
         node.type = NODE_INTEGER;
         node.number = strtoll(text, NULL, 10);
         node.fits = true;

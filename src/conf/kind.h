@@ -7,6 +7,7 @@
 
 extern const struct kind kind_number;
 extern const struct kind kind_duration;
+extern const struct kind kind_rate;
 extern const struct kind kind_choice;
 extern const struct kind kind_switch;
 extern const struct kind kind_mode;

@@ -90,7 +90,20 @@ static const struct option log_options[] = {
     {.name = NULL},
 };
 
+/* Of one client address: the same at the top, for all services together, and in a service. */
+#define ADDRESS_LIMITS(type)                                                                       \
+    {"per_address", NUMBER(1, CONNECTIONS_MAX), .or_zero = true, .standard = "0",                  \
+     FIELD(type, limits.per_address)},                                                             \
+        {"rate", .kind = &kind_rate, .standard = "", FIELD(type, limits.rate)},                    \
+        {"burst", NUMBER(1, 1000000), .or_zero = true, .standard = "0",                            \
+         FIELD(type, limits.burst)},                                                               \
+    {                                                                                              \
+        "enforce", .kind = &kind_switch, .standard = "true", FIELD(type, limits.enforce)           \
+    }
+
 static const struct option daemon_limits[] = {
+    ADDRESS_LIMITS(struct conf),
+    {"ipv6_prefix", NUMBER(1, 128), .standard = "64", FIELD(struct conf, limits.ipv6_prefix)},
     {"connections", NUMBER(1, CONNECTIONS_MAX), .standard = "100000",
      FIELD(struct conf, limits.connections)},
     {"overload", CHOICE(overloads), .standard = "wait", FIELD(struct conf, limits.overload)},
@@ -98,6 +111,7 @@ static const struct option daemon_limits[] = {
 };
 
 static const struct option service_limits[] = {
+    ADDRESS_LIMITS(struct service),
     {"connections", NUMBER(1, CONNECTIONS_MAX), .or_zero = true, .standard = "0",
      FIELD(struct service, limits.connections)},
     {"overload", CHOICE(overloads), FIELD(struct service, limits.overload)},

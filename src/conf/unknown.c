@@ -12,7 +12,7 @@ static const struct absent {
     const char *const names[16]; /* ends with NULL */
 } absents[] = {
     {"", {"user", "group"}},
-    {"limits", {"per_address", "rate", "burst", "enforce", "ipv6_prefix"}},
+    {"limits", {"queue_delay", "handshakes"}},
     {"timeouts", {"handshake"}},
     {"services", {"access", "tls", "proxy_protocol", "trusted", "user", "group"}},
     {"services", {"command", "directory", "environment", "instances", "stderr", "path", "options"}},

@@ -68,6 +68,46 @@ const char *value_duration_print(uint64_t ns, char buffer[static DURATION_TEXT_M
     return buffer;
 }
 
+static const struct rate_unit {
+    const char *name;
+    uint64_t ns;
+} rate_units[] = {{"/s", CLOCK_S}, {"/m", 60 * CLOCK_S}, {"/h", 3600 * CLOCK_S}};
+
+#define RATE_UNIT_COUNT (sizeof(rate_units) / sizeof(rate_units[0]))
+#define RATE_MAX        1000000 /* in any unit */
+
+bool value_rate(const char *text, uint64_t *ns)
+{
+    uint64_t number;
+    *ns = 0;
+    if (*text == '\0')
+        return true;
+    const char *rest = read_digits(text, &number);
+    for (size_t i = 0; rest != NULL && i < RATE_UNIT_COUNT; i++) {
+        if (strcmp(rest, rate_units[i].name) != 0)
+            continue;
+        if (number > 0 && number <= RATE_MAX)
+            *ns = rate_units[i].ns / number;
+        return *ns > 0;
+    }
+    return false;
+}
+
+/* In the first unit in which it is a whole number. */
+const char *value_rate_print(uint64_t ns, char buffer[static RATE_TEXT_MAX])
+{
+    buffer[0] = '\0';
+    for (size_t i = 0; ns > 0 && i < RATE_UNIT_COUNT; i++) {
+        uint64_t unit = rate_units[i].ns;
+        uint64_t number = unit / ns;
+        if (number > 0 && number <= RATE_MAX && unit / number == ns) {
+            snprintf(buffer, RATE_TEXT_MAX, "%" PRIu64 "%s", number, rate_units[i].name);
+            break;
+        }
+    }
+    return buffer;
+}
+
 bool value_mode(const char *text, mode_t *mode)
 {
     if (strlen(text) != 4 || text[0] != '0' || strspn(text, "01234567") != 4)

@@ -18,6 +18,14 @@ bool value_seconds(int64_t seconds, uint64_t *ns);
 /* Writes whole milliseconds in the largest unit that divides them; "0" for 0.  Returns buffer. */
 const char *value_duration_print(uint64_t ns, char buffer[static DURATION_TEXT_MAX]);
 
+#define RATE_TEXT_MAX 32
+
+/* Reads "50/s", "600/m" or "10/h" to the nanoseconds between two; "" to 0.  Whether it was one. */
+bool value_rate(const char *text, uint64_t *ns);
+
+/* Writes it, so that value_rate reads the same; "" for 0.  Returns buffer. */
+const char *value_rate_print(uint64_t ns, char buffer[static RATE_TEXT_MAX]);
+
 /* Reads the permissions of a file, "0660": 0 and three octal digits. */
 bool value_mode(const char *text, mode_t *mode);
 

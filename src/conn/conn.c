@@ -28,12 +28,13 @@ uint32_t conn_first_events(const struct service *service)
 }
 
 /* Nothing is known of the connection but that it was: it still counts. */
-static void refuse(struct conn_set *set, const struct service *service, int fd)
+static void refuse(struct conn_set *set, const struct service *service,
+                   const struct handover *handover)
 {
     counter_add(&set->slot->services[service->index].closed[CLOSE_ERROR], 1);
     log_say(LOG_ERR, "out of memory: a connection of service %s was closed", service->name);
-    close(fd);
-    set->gone(set, service);
+    close(handover->fd);
+    set->gone(set, service, &handover->peer);
 }
 
 void conn_open(struct conn_set *set, const struct listener *listener,
@@ -42,7 +43,7 @@ void conn_open(struct conn_set *set, const struct listener *listener,
     const struct service *service = listener->service;
     struct conn *conn = calloc(1, sizeof *conn + service->ops->state_size);
     if (!conn) {
-        refuse(set, service, handover->fd);
+        refuse(set, service, handover);
         return;
     }
     conn->watch = (struct watch){conn_ready, handover->fd, conn_first_events(service)};
@@ -56,7 +57,7 @@ void conn_open(struct conn_set *set, const struct listener *listener,
     conn->wants_room = service->ops->room != NULL;
     if (loop_adopt(set->loop, &conn->watch)) {
         free(conn);
-        refuse(set, service, handover->fd);
+        refuse(set, service, handover);
         return;
     }
     set->open++;

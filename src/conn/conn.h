@@ -94,7 +94,8 @@ struct conn_set {
     bool drains;   /* the worker has been told to finish */
     unsigned open; /* connections, those to be freed at the end of the turn included */
     void *owner;
-    void (*gone)(struct conn_set *set, const struct service *service); /* a place is free */
+    /* A connection is no more: its place is free. */
+    void (*gone)(struct conn_set *set, const struct service *service, const struct addr *peer);
 
     char *scratch;         /* what is read goes here first */
     struct clocks *clocks; /* the FIFOs of each service */

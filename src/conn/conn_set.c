@@ -46,10 +46,11 @@ void conn_set_sweep(struct conn_set *set)
         struct conn *conn = set->dead;
         set->dead = conn->next_dead;
         const struct service *service = conn->listener->service;
+        const struct addr peer = conn->peer;
         close(conn->watch.fd);
         free(conn);
         set->open--;
-        set->gone(set, service);
+        set->gone(set, service, &peer);
     }
 }
 

@@ -47,6 +47,11 @@ enum overload { OVERLOAD_WAIT, OVERLOAD_RESET };
 struct limits {
     uint32_t connections;   /* open at once, over all child processes; 0: no limit of its own */
     enum overload overload; /* at that limit: leave in the kernel's queue, or accept and reset */
+    uint32_t per_address;   /* open at once from one client address; 0: no limit */
+    uint64_t rate;          /* ns between two connections from one client address; 0: no limit */
+    uint32_t burst;         /* of them that may come at once; 0: those of a second, at least one */
+    unsigned ipv6_prefix;   /* bits of an IPv6 address that make one client; the daemon's */
+    bool enforce;           /* false: what would be refused by address is served and counted */
 };
 
 struct timeouts {      /* nanoseconds; 0: off */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/generation.h"
 
+#include "base/addresses.h"
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/log.h"
@@ -182,6 +183,7 @@ static void reap(struct child_slot *child)
         info.si_pid == 0)
         return;
     uint32_t held = places_clear_child(child->generation->board, child->index);
+    addresses_clear_child(child->generation->board, child->index);
     log_death(child, &info, held);
     say_why(child, &info);
     forget_process(child);

@@ -51,12 +51,22 @@ static struct address_key key_of(uint32_t number, uint32_t scope)
     return key;
 }
 
+static enum address_verdict take_key(const struct board *of, unsigned child,
+                                     const struct address_key *key, struct address_limits limits,
+                                     uint64_t now)
+{
+    struct address_demand demand = {.key = *key, .limits = limits};
+    bool taken = addresses_take(of, child, &demand, 1, now);
+    cr_assert_eq(taken, demand.verdict == ADDRESS_ADMITTED);
+    return demand.verdict;
+}
+
 static enum address_verdict take(unsigned child, uint32_t number, struct address_limits limits,
                                  uint64_t now)
 {
     struct address_key key = key_of(number, 1);
     enum address_verdict foreseen = addresses_look(scoreboard, &key, &limits, now);
-    enum address_verdict verdict = addresses_take(board, child, &key, &limits, now);
+    enum address_verdict verdict = take_key(board, child, &key, limits, now);
     cr_assert_eq(verdict, foreseen);
     return verdict;
 }
@@ -88,7 +98,7 @@ Test(addresses, never_one_too_many_over_children_and_generations)
     struct address_limits limits = {.connections = 10};
     struct address_key key = key_of(7, 1);
     for (unsigned i = 0; i < 10; i++)
-        cr_assert_eq(addresses_take(i % 2 ? board : older, i % CHILDREN, &key, &limits, 1),
+        cr_assert_eq(take_key(i % 2 ? board : older, i % CHILDREN, &key, limits, 1),
                      ADDRESS_ADMITTED);
     cr_assert_eq(take(0, 7, limits, 1), ADDRESS_CONNECTIONS);
     cr_assert_eq(take(0, 8, limits, 1), ADDRESS_ADMITTED, "another address");
@@ -164,20 +174,14 @@ Test(addresses, a_full_table)
     uint32_t all = ADDRESS_SETS * ADDRESS_WAYS;
     for (uint32_t i = 0; i < all; i++) {
         cr_assert_eq(take(0, i, rate, CLOCK_S + i), ADDRESS_ADMITTED);
-        give(0, i);
     }
     cr_assert_gt(scoreboard->head->daemon.addresses_forgotten, 0);
     struct address_limits one = {.connections = 1};
     uint32_t full = 0, admitted = 0;
     for (uint32_t i = all; i < 3 * all; i++) {
-        enum address_verdict verdict = addresses_take(
-            board, 0,
-            &(struct address_key){
-                .bytes = {1, (uint8_t)(i >> 24), (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i},
-                .family = AF_INET6,
-                .prefix = 64,
-                .scope = 1},
-            &one, CLOCK_S);
+        struct address_key key = {.family = AF_INET6, .prefix = 64, .scope = 1};
+        memcpy(key.bytes, &i, sizeof i);
+        enum address_verdict verdict = take_key(board, 0, &key, one, CLOCK_S);
         admitted += verdict == ADDRESS_ADMITTED;
         full += verdict == ADDRESS_TABLE_FULL;
     }
@@ -187,13 +191,34 @@ Test(addresses, a_full_table)
     cr_assert_eq(addresses_count(scoreboard, 8000 * CLOCK_S), admitted, "the rates are forgotten");
 }
 
+/* One of the two refuses: the other has not lost anything. */
+Test(addresses, both_demands_or_none)
+{
+    struct address_demand demands[2] = {
+        {.key = key_of(7, ADDRESS_DAEMON),
+         .limits = {.connections = 5, .interval = CLOCK_S, .burst = 5}},
+        {.key = key_of(7, 1), .limits = {.connections = 1}},
+    };
+    cr_assert(addresses_take(board, 0, demands, 2, CLOCK_S));
+    uint64_t full_at = 2 * CLOCK_S;
+    for (int i = 0; i < 10; i++) {
+        cr_assert_not(addresses_take(board, 0, demands, 2, CLOCK_S));
+        cr_assert_eq(demands[0].verdict, ADDRESS_ADMITTED);
+        cr_assert_eq(demands[1].verdict, ADDRESS_CONNECTIONS);
+    }
+    cr_assert_eq(addresses_held(scoreboard, &demands[0].key), 1);
+    addresses_give(board, 0, &demands[0].key);
+    addresses_give(board, 0, &demands[1].key);
+    cr_assert_eq(addresses_count(scoreboard, full_at), 0, "no token was taken");
+}
+
 /* Takes and gives as fast as it can; leaves with 1 when it sees one too many. */
 static _Noreturn void compete(unsigned child, uint32_t limit)
 {
     struct address_limits limits = {.connections = limit};
     struct address_key key = key_of(7, 1);
     for (int i = 0; i < 20000; i++) {
-        if (addresses_take(board, child, &key, &limits, 1) != ADDRESS_ADMITTED)
+        if (take_key(board, child, &key, limits, 1) != ADDRESS_ADMITTED)
             continue;
         if (addresses_held(scoreboard, &key) > limit)
             _exit(1);

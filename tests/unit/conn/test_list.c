@@ -50,9 +50,11 @@ static void turn_end(struct loop *turning)
     turning->stop = true;
 }
 
-static void gone(struct conn_set *gone_set, const struct service *service)
+static void gone(struct conn_set *gone_set, const struct service *service,
+                 const struct addr *gone_peer)
 {
     (void)gone_set;
+    (void)gone_peer;
     (void)service;
     gone_count++;
 }
