@@ -118,6 +118,7 @@ static void forget_first(struct master *master)
     changes->step = CHANGE_NONE;
 }
 
+/* The service manager knows of it before whoever has asked does. */
 static void note(struct master *master, enum change_kind kind, bool done, const char *error)
 {
     struct daemon_score *daemon = &master->scoreboard->head->daemon;
@@ -125,6 +126,7 @@ static void note(struct master *master, enum change_kind kind, bool done, const 
     counter_add(done ? &daemon->changes_done[kind] : &daemon->changes_failed[kind], 1);
     *last = (struct change_outcome){true, done, kind, clock_now(), ""};
     snprintf(last->error, sizeof last->error, "%s", error);
+    master_say_status(master);
 }
 
 /* A generation that another binary has forked is good only until the next one. */
@@ -136,7 +138,6 @@ static void try_again(struct timer *timer, uint64_t now)
 
 static void go_on(struct master *master)
 {
-    master_say_status(master);
     begin_next(master);
     if (master->current && !master->current->conf && !master->changes.first)
         timer_start(&master->changes.again, timers_fifo(&master->loop.timers, TRY_AGAIN, try_again),

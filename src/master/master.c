@@ -19,7 +19,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define FLUSH_AGAIN (100 * CLOCK_MS) /* the log did not take everything */
+#define FLUSH_AGAIN  (100 * CLOCK_MS) /* the log did not take everything */
+#define LEAVE_WITHIN (10 * CLOCK_S)   /* of the end of the drain, at the very most */
 
 /* Before the daemon is up, the user who started it listens on stderr, wherever the log goes. */
 int master_fail_to_start(struct master *master, int status, const struct error *error)
@@ -101,7 +102,7 @@ void master_stop(struct master *master)
     master->stopping = true;
     log_say(LOG_NOTICE, "stopping open=%u", places_held_by_all(master->scoreboard));
     counter_set(&master->scoreboard->head->daemon.state, DAEMON_STOPPING);
-    notify_stopping("Finishing what is open");
+    notify_stopping("Finishing what is open", drain ? drain + LEAVE_WITHIN : UINT64_MAX);
     change_cancel_all(master);
     serve_nothing(master, drain);
 }

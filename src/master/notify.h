@@ -17,8 +17,8 @@ void notify_status(const char *status);
 /* A change begins: the manager waits for notify_ready. */
 void notify_reloading(void);
 
-/* The daemon is on its way out. */
-void notify_stopping(const char *status);
+/* The daemon is on its way out, which takes so long at most (ns); UINT64_MAX: any time. */
+void notify_stopping(const char *status, uint64_t most);
 
 /* The manager wants a sign of life so often (ns); 0: it does not.  See sd_watchdog_enabled(3). */
 uint64_t notify_watchdog_time(void);

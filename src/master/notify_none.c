@@ -15,9 +15,10 @@ void notify_reloading(void)
 {
 }
 
-void notify_stopping(const char *status)
+void notify_stopping(const char *status, uint64_t most)
 {
     (void)status;
+    (void)most;
 }
 
 uint64_t notify_watchdog_time(void)

@@ -21,9 +21,12 @@ void notify_reloading(void)
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(clock_now() / 1000));
 }
 
-void notify_stopping(const char *status)
+/* The manager ends what is not gone after TimeoutStopSec=, unless it is told that it takes longer.
+ */
+void notify_stopping(const char *status, uint64_t most)
 {
-    sd_notifyf(0, "STOPPING=1\nSTATUS=%s", status);
+    unsigned long long microseconds = most == UINT64_MAX ? UINT64_MAX : most / 1000;
+    sd_notifyf(0, "STOPPING=1\nSTATUS=%s\nEXTEND_TIMEOUT_USEC=%llu", status, microseconds);
 }
 
 uint64_t notify_watchdog_time(void)

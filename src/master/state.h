@@ -55,6 +55,7 @@ struct supervision {
     uint64_t hang;     /* ns without a sign of life; 0: not looked at */
     uint64_t watchdog; /* ns that the service manager waits for ours; 0: it does not */
     uint64_t last;     /* clock_now() of the last look */
+    uint64_t fed;      /* … and of our last sign of life */
 };
 
 struct master {

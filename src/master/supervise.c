@@ -68,6 +68,16 @@ static bool look_at(struct master *master, struct generation *generation, uint64
     return well;
 }
 
+/* A look is often due earlier than that. */
+static void feed(struct supervision *supervision, uint64_t now)
+{
+    uint64_t soon = now + supervision->every / 2;
+    if (!supervision->watchdog || soon < supervision->fed + supervision->watchdog / FEEDS)
+        return;
+    supervision->fed = now;
+    notify_watchdog();
+}
+
 static void look_again(struct master *master, uint64_t now);
 
 /* When the master itself was held up, so may the children have been: they get another chance. */
@@ -83,8 +93,8 @@ static void look(struct timer *timer, uint64_t now)
         if (generation == master->current)
             well = all;
     }
-    if (supervision->watchdog && (well || master->stopping))
-        notify_watchdog();
+    if (well || master->stopping)
+        feed(supervision, now);
     look_again(master, now);
 }
 
@@ -99,11 +109,11 @@ static void look_again(struct master *master, uint64_t now)
 void supervise(struct master *master, const struct conf *conf)
 {
     struct supervision *supervision = &master->supervision;
-    uint64_t feed = supervision->watchdog / FEEDS;
+    uint64_t meal = supervision->watchdog / FEEDS;
     supervision->hang = hang_time(master, conf);
     supervision->every = supervision->hang / BEATS;
-    if (feed && (!supervision->every || feed < supervision->every))
-        supervision->every = feed;
+    if (meal && (!supervision->every || meal < supervision->every))
+        supervision->every = meal;
     if (supervision->every)
         look_again(master, clock_now());
     else

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What a service manager passes: listening sockets, and a place to be told how things are."""
+"""The listening sockets that a service manager passes."""
 
 import functools
 import os
 import re
 import shutil
-import signal
 import socket
 import stat
 import subprocess
@@ -27,9 +26,8 @@ def setUpModule():
         raise unittest.SkipTest("built without systemd")
 
 
-def passing(sockets, **variables):
-    """A prefix for Tcpd: passes the sockets, (name, socket) each, as systemd does, and sets
-    variables."""
+def passing(sockets):
+    """A prefix for Tcpd: passes the sockets, (name, socket) each, as systemd does."""
     return tcpdproc.run_after(
         "numbers = [int(word) for word in sys.argv[1].split()]\n"
         "high = [os.dup2(number, 200 + i) for i, number in enumerate(numbers)]\n"
@@ -40,11 +38,9 @@ def passing(sockets, **variables):
         "if numbers:\n"
         "    os.environ['LISTEN_FDS'] = str(len(numbers))\n"
         "    os.environ['LISTEN_PID'] = str(os.getpid())\n"
-        "    os.environ['LISTEN_FDNAMES'] = sys.argv[2]\n"
-        "os.environ.update(word.split('=', 1) for word in sys.argv[3].split())",
+        "    os.environ['LISTEN_FDNAMES'] = sys.argv[2]\n",
         " ".join(str(passed.fileno()) for _, passed in sockets),
-        ":".join(name for name, _ in sockets),
-        " ".join(f"{name}={value}" for name, value in variables.items()))
+        ":".join(name for name, _ in sockets))
 
 
 class Activation(tcpdtest.TestCase):
@@ -66,12 +62,12 @@ class Activation(tcpdtest.TestCase):
         made.listen(128)
         return made
 
-    def start(self, sockets, *services, variables=None, **settings):
+    def start(self, sockets, *services, **settings):
         """A daemon with these sockets, which Popen would close without being told of them."""
         keeping = functools.partial(subprocess.Popen,
                                     pass_fds=[passed.fileno() for _, passed in sockets])
         with unittest.mock.patch("subprocess.Popen", keeping):
-            return self.tcpd(*services, prefix=passing(sockets, **(variables or {})), **settings)
+            return self.tcpd(*services, prefix=passing(sockets), **settings)
 
     def check_echo(self, address):
         client = tcpdtest.connect(address)
@@ -182,96 +178,12 @@ class Activation(tcpdtest.TestCase):
         if tcpdproc.RUNS_UNDER == "valgrind":
             self.skipTest("what /proc tells is valgrind's environment")
         passed = self.listener()
-        with Notified(self) as notified:
-            daemon = self.start([("echo", passed)],
-                                tcpdtest.service("echo", listen="systemd:echo"),
-                                variables={"NOTIFY_SOCKET": notified.path})
-            for pid in tcpdproc.processes(daemon):
-                with open(f"/proc/{pid}/environ", "rb") as file:
-                    environment = file.read()
-                for name in (b"LISTEN_FDS", b"LISTEN_PID", b"LISTEN_FDNAMES"):
-                    self.assertFalse(name in environment, name)
-
-    # The way back.
-
-    def test_notification(self):
-        for path in ("notify", "@tcpd-test"):
-            with self.subTest(path=path), Notified(self, path) as notified:
-                daemon = self.start([], "echo", "greet",
-                                    variables={"NOTIFY_SOCKET": notified.path})
-                sender, ready = notified.wait("READY=1")
-                self.assertEqual(sender, daemon.pid)
-                self.assertRegex(ready["STATUS"], r"2 services on 2 addresses")
-                client = daemon.connect("echo")
-                client.sendall(b"x")
-                client.expect(b"x")
-                daemon.signal(signal.SIGTERM)
-                sender, stopping = notified.wait("STOPPING=1")
-                self.assertEqual(sender, daemon.pid)
-                self.assertTrue(stopping["STATUS"])
-                client.sendall(b"y")
-                client.expect(b"y")
-                client.close()
-                self.assertEqual(daemon.wait_left(), 0)
-
-    def test_notification_of_a_failed_start(self):
-        """READY=1 is not said by a daemon that does not listen."""
-        taken = self.listener()
-        config = os.path.join(self.folder, "tcpd.conf")
-        with open(config, "w", encoding="utf-8") as file:
-            file.write(tcpdtest.configuration(
-                [tcpdtest.service("echo", listen=tcpdtest.name_of(taken))], {}))
-        with Notified(self) as notified:
-            done = subprocess.run([tcpdtest.TCPD, "-f", "-c", config], stdin=subprocess.DEVNULL,
-                                  stderr=subprocess.PIPE, timeout=2 * WAIT, check=False,
-                                  env={**os.environ, "NOTIFY_SOCKET": notified.path})
-            self.assertEqual(done.returncode, 71)
-            self.assertNotIn("READY=1", notified.all())
-
-
-class Notified:
-    """A socket as NOTIFY_SOCKET names it, with what was sent there."""
-
-    def __init__(self, test, name="notify"):
-        self.path = name if name[0] == "@" else os.path.join(test.folder, name)
-        self.received = []  # (pid of the sender, the message as a dict)
-
-    def __enter__(self):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        if self.path[0] == "@":
-            self.path += f"-{os.getpid()}"
-            self.socket.bind("\0" + self.path[1:])
-        else:
-            self.socket.bind(self.path)
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-        if self.path[0] != "@":
-            os.unlink(self.path)
-
-    def read(self):
-        while True:
-            try:
-                text, ancillary, _, _ = self.socket.recvmsg(4096, 64, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return self.received
-            [(_, _, credentials)] = ancillary
-            message = dict(line.split("=", 1) for line in text.decode().splitlines())
-            self.received.append((int.from_bytes(credentials[:4], sys.byteorder), message))
-
-    def all(self):
-        return " ".join(f"{key}={value}" for _, message in self.read()
-                        for key, value in message.items())
-
-    def wait(self, wanted):
-        key, value = wanted.split("=")
-
-        def found():
-            return [entry for entry in self.read() if entry[1].get(key) == value]
-
-        return poll_until(found, WAIT, wanted)[0]
+        daemon = self.start([("echo", passed)], tcpdtest.service("echo", listen="systemd:echo"))
+        for pid in tcpdproc.processes(daemon):
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                environment = file.read()
+            for name in (b"LISTEN_FDS", b"LISTEN_PID", b"LISTEN_FDNAMES"):
+                self.assertFalse(name in environment, name)
 
 
 if __name__ == "__main__":
