@@ -37,6 +37,18 @@ class Changes(BootTest):
         self.wait_journal(r"^\+ listener 127\.0\.0\.1:6008 \(echo\)$")
         self.check_humble()
 
+    def test_control_socket_elsewhere(self):
+        """The drop-in of the manual."""
+        other = "/run/tcpd/other.sock"
+        self.configure(ECHO + 'listen = "127.0.0.1:6007";',
+                       settings=f'control = {{ socket = "{other}"; }};')
+        systemctl("reload", "tcpd")
+        self.assertNotEqual(systemctl("reload", "tcpd", check=False)[0], 0)
+        self.unit("tcpd.service.d/control.conf",
+                  f"[Service]\nExecReload=\nExecReload={TCPCTL} -s {other} reload\n")
+        systemctl("reload", "tcpd")
+        self.assertRegex(show("StatusText"), "^Generation 3: 1 services")
+
     def test_reload_by_signal(self):
         systemctl("kill", "--kill-who=main", "--signal=HUP", "tcpd")
         poll_until(lambda: ask()["generation"] == 2, "the new generation")

@@ -47,14 +47,16 @@ class Service(BootTest):
         self.assertEqual(processes(), [])
         systemctl("disable", "tcpd")
 
-    def test_stop_by_tcpctl(self):
+    def test_stopped_by_others(self):
         """Who has stopped it does not want it back."""
-        systemctl("start", "tcpd")
-        run(TCPCTL, "stop")
-        self.wait_show("ActiveState", "inactive")
-        self.assertEqual(show("SubState"), "dead")
-        self.assertEqual(show("Result"), "success")
-        self.assertEqual(show("NRestarts"), "0")
+        for command in ([TCPCTL, "stop"], ["systemctl", "kill", "--kill-who=main", "tcpd"]):
+            with self.subTest(command=command):
+                systemctl("start", "tcpd")
+                run(*command)
+                self.wait_show("ActiveState", "inactive")
+                self.assertEqual(show("SubState"), "dead")
+                self.assertEqual(show("Result"), "success")
+                self.assertEqual(show("NRestarts"), "0")
 
     def test_long_drain(self):
         """systemd waits for as long as the configuration says, and not only TimeoutStopSec=."""
