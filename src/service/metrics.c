@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "service/metrics.h"
 
+#include "base/addresses.h"
 #include "base/clock.h"
 #include "base/places.h"
 #include "base/tally.h"
@@ -162,6 +163,12 @@ static void print_histogram(const struct step *step, const struct histogram *his
     add(step->text, "%s_count%s %" PRIu64 "\n", name, labels->braces, count);
 }
 
+static void print_addresses(const struct step *step)
+{
+    add(step->text, "%s %" PRIu32 "\n", step->family->name,
+        addresses_count(step->scoreboard, clock_now()));
+}
+
 static void print_wait(const struct step *step)
 {
     struct tally tally;
@@ -214,7 +221,8 @@ static void print_rejected(const struct step *step)
     struct counters counters;
     tally_service(step->scoreboard, step->id, &counters);
     for (unsigned i = 0; i < REJECT_REASON_COUNT; i++)
-        print_reason(step, reject_reason_name(i), counters.rejected[i]);
+        print_reason(step, reject_reason_name(i),
+                     number_at(&counters, step->family->at + i * sizeof(uint64_t)));
 }
 
 /* All families, in the order in which they are printed. */
@@ -251,6 +259,9 @@ static const struct family families[] = {
      SERVICE(closed)},
     {"tcpd_connections_rejected_total", C, "Connections not taken, by reason.", print_rejected,
      SERVICE(rejected)},
+    {"tcpd_connections_would_reject_total", C,
+     "Connections served that would not be taken but for a trial, by reason.", print_rejected,
+     SERVICE(would_reject)},
     {"tcpd_connections_lost_total", C, "Connections held by a child process when it died.",
      print_counter, SERVICE(lost)},
     {"tcpd_received_bytes_total", C, "Bytes received from peers.", print_counter,
@@ -262,6 +273,10 @@ static const struct family families[] = {
      TALLY(queue_length)},
     {"tcpd_queue_wait_seconds", H, "From accept until a worker thread takes the connection.",
      print_wait, TALLY(wait)},
+    {"tcpd_addresses", G, "Client addresses whose connections or rate are limited now.",
+     print_addresses, DAEMON(generation)},
+    {"tcpd_addresses_forgotten_total", C, "Client addresses that had to make room for others.",
+     print_number, DAEMON(addresses_forgotten)},
     {"tcpd_log_dropped_total", C, "Lines of the log dropped because it was too slow.", print_tally,
      TALLY(log_dropped)},
 };

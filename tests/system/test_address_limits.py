@@ -108,6 +108,21 @@ class AddressLimits(tcpdtest.TestCase):
             daemon.wait_closed(client)
         self.assertIsNotNone(self.come(daemon))
         self.assertEqual(len(daemon.lines("would_reject")), 2, "the count went on to be true")
+        labels = '{service="echo",reason="per_address"}'
+        self.assertIn(f"tcpd_connections_would_reject_total{labels} 2", self.metrics(daemon))
+        self.assertIn(f"tcpd_connections_rejected_total{labels} 0", self.metrics(daemon))
+
+    def metrics(self, daemon):
+        return daemon.done("metrics")["text"].splitlines()
+
+    def test_a_hundred_thousand_later_every_entry_is_gone(self):
+        """Some thousand here: the whole number is in the unit test of the table."""
+        daemon = self.tcpd(tcpdtest.service("echo", limits={"per_address": 3, "rate": "1000/s"}))
+        for number in range(2000):
+            client = self.come(daemon, f"127.0.{number % 200}.{number % 250 + 1}")
+            if client:
+                client.close()
+        poll_until(lambda: "tcpd_addresses 0" in self.metrics(daemon))
 
     # rate
 
