@@ -3,12 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define TCP_FLAGS 13 /* where they stand in the header of a segment (RFC 9293) */
+#define TCP_SYN   0x02
 
 static int set_flag(int fd, int level, int option, int value)
 {
@@ -118,6 +122,22 @@ int sock_listen(const struct addr *address, int backlog, const char *interface, 
     if (address->family == AF_UNIX)
         return listen_unix(address, backlog, mode, error);
     return listen_tcp(address, backlog, interface, error);
+}
+
+/* It is asked for each segment that arrives, and begins to read at the TCP header. */
+void sock_stop_beginnings(int fd, bool yes)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TCP_SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    if (yes)
+        setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+    else
+        set_flag(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 }
 
 void sock_local(int fd, struct addr *address)

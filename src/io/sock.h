@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "io/addr.h"
 
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -21,6 +22,13 @@
  */
 int sock_listen(const struct addr *address, int backlog, const char *interface, mode_t mode,
                 struct error *error);
+
+/*
+ * Of a TCP listener: with `yes`, no connection begins there any more, while those that have begun
+ * still come into the queue and can be accepted (a filter that drops SYN, socket(7)); so nobody is
+ * connected to a queue that closes.  Who tries meanwhile is refused when it has closed.
+ */
+void sock_stop_beginnings(int fd, bool yes);
 
 /* The address that a socket is bound to (getsockname(2)). */
 void sock_local(int fd, struct addr *address);

@@ -71,12 +71,23 @@ void serve_sweep(struct master *master)
     }
 }
 
-static void log_listeners(const struct generation *generation)
+static bool has_listener(const struct generation *generation, int fd)
+{
+    for (unsigned i = 0; i < generation->listeners.count; i++)
+        if (generation->listeners.list[i].fd == fd)
+            return true;
+    return false;
+}
+
+/* Those that the generation before did not have; port 0 has become a number now. */
+static void log_listeners(const struct generation *generation, const struct generation *before)
 {
     char text[ADDR_TEXT_MAX];
     for (unsigned i = 0; i < generation->listeners.count; i++) {
         const struct listener *listener = &generation->listeners.list[i];
         struct log_line line;
+        if (before && has_listener(before, listener->fd))
+            continue;
         log_begin(&line, "listening");
         log_add(&line, "service", listener->service->name);
         log_add(&line, "address", addr_format(&listener->address, text));
@@ -88,7 +99,7 @@ static void first_ready(struct master *master, struct generation *generation)
 {
     const struct conf *conf = generation->conf;
     serve_with(master, generation);
-    log_listeners(generation);
+    log_listeners(generation, NULL);
     log_say(LOG_NOTICE,
             "started version=%s pid=%d generation=%u services=%zu processes=%u threads=%u",
             master->options->version, getpid(), generation->number, conf->service_count,
@@ -271,6 +282,7 @@ void serve_with(struct master *master, struct generation *generation)
         return;
     if (master_open_log(master, generation->conf, &error))
         log_say(LOG_ERR, "%s", error.text);
+    log_listeners(generation, before);
     retire(master, before, generation->conf->retire);
     bound_generations(master, generation->conf->pool.generations);
 }

@@ -263,13 +263,22 @@ static void apply_options(struct socket *socket)
     socket->options = socket->wanted;
 }
 
+/* Whoever may still be queued at one that retires must not be joined by others: it closes soon. */
+static void set_state(struct socket *socket, enum socket_state state)
+{
+    bool retired = state == SOCKET_RETIRED;
+    if (socket->address.family != AF_UNIX && retired != (socket->state == SOCKET_RETIRED))
+        sock_stop_beginnings(socket->fd, retired);
+    socket->state = state;
+}
+
 void sockets_keep(struct sockets *sockets, const struct listeners *listeners)
 {
     unsigned kept = 0;
     for (unsigned i = 0; i < sockets->count; i++) {
         struct socket *socket = &sockets->list[i];
         bool used = lists(listeners, socket->fd);
-        socket->state = used ? SOCKET_IN_USE : SOCKET_RETIRED;
+        set_state(socket, used ? SOCKET_IN_USE : SOCKET_RETIRED);
         if (used)
             apply_options(socket);
         if (!used && socket->address.family == AF_UNIX)
@@ -285,7 +294,7 @@ void sockets_retire(struct sockets *sockets, int fd)
     struct socket *socket = find_by_fd(sockets, fd);
     if (!socket)
         return;
-    socket->state = SOCKET_RETIRED;
+    set_state(socket, SOCKET_RETIRED);
     if (socket->address.family != AF_UNIX)
         return;
     close_socket(socket);
