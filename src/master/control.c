@@ -244,15 +244,35 @@ int control_adopt(struct control *control, int fd, const char *path, struct erro
     return replace(control, fd, &file, error);
 }
 
-struct control_client *control_adopt_client(struct control *control, int fd, struct error *error)
+static struct control_client *adopt(struct control *control, int fd, struct error *error)
 {
     if (control->count == CONTROL_CLIENTS_MAX) {
         error_set(error, 0, "control socket: there are %u clients already", control->count);
         return NULL;
     }
-    if (tame(fd, false, error))
-        return NULL;
-    struct control_client *client = control_client_new(control, fd, error);
+    return tame(fd, false, error) ? NULL : control_client_new(control, fd, error);
+}
+
+unsigned control_idle_fds(const struct control *control, int fds[static CONTROL_CLIENTS_MAX])
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < control->count; i++) {
+        const struct control_client *client = control->clients[i];
+        if (!client->waits && !client->closing && !client->broken && !client->output &&
+            client->length == 0)
+            fds[count++] = client->watch.fd;
+    }
+    return count;
+}
+
+int control_adopt_idle(struct control *control, int fd, struct error *error)
+{
+    return adopt(control, fd, error) ? 0 : -1;
+}
+
+struct control_client *control_adopt_client(struct control *control, int fd, struct error *error)
+{
+    struct control_client *client = adopt(control, fd, error);
     if (client)
         control_client_begin(client);
     return client;

@@ -148,6 +148,13 @@ const char *control_path(const struct control *control);
  */
 int control_client_fd(const struct control_client *client);
 
+/* The sockets of clients at rest: all that they were told is sent, and what they have asked since
+ * is in the socket.  Returns how many. */
+unsigned control_idle_fds(const struct control *control, int fds[static CONTROL_CLIENTS_MAX]);
+
+/* In the new image: such a client.  -1: the descriptor is still the caller's. */
+int control_adopt_idle(struct control *control, int fd, struct error *error);
+
 /*
  * In the new image: a listening socket with the path it was opened on, before the first
  * control_listen (which then finds it open, and sets mode and group).  The descriptor is the

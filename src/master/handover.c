@@ -84,19 +84,30 @@ static json_t *tell_changes(const struct master *master)
     return list;
 }
 
+/* Those who ask nothing now. */
+static json_t *tell_clients(const struct master *master)
+{
+    int fds[CONTROL_CLIENTS_MAX];
+    unsigned count = control_idle_fds(master->control, fds);
+    json_t *list = json_array();
+    for (unsigned i = 0; i < count; i++)
+        json_array_append_new(list, json_integer(fds[i]));
+    return list;
+}
+
 static json_t *tell(const struct master *master)
 {
     const struct pid_file *pid_file = &master->pid_file;
     return json_pack(
-        "{s:i,s:i,s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:o,s:o,s:o,s:o,s:{s:i,s:s},s:{s:i,s:s}}", "version",
-        HANDOVER_VERSION, "layout", SCOREBOARD_LAYOUT, "tcpd", master->options->version, "binary",
-        master->binary, "config", master->config, "memory", master->scoreboard->memory, "room",
-        master->scoreboard->room, "number", (int)master->number, "current",
+        "{s:i,s:i,s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:{s:i,s:s},s:{s:i,s:s}}",
+        "version", HANDOVER_VERSION, "layout", SCOREBOARD_LAYOUT, "tcpd", master->options->version,
+        "binary", master->binary, "config", master->config, "memory", master->scoreboard->memory,
+        "room", master->scoreboard->room, "number", (int)master->number, "current",
         (int)master->current->number, "sockets", tell_sockets(&master->sockets), "inherited",
         tell_inherited(&master->sockets.inheritance), "generations", tell_generations(master),
-        "changes", tell_changes(master), "control", "fd", control_listener_fd(master->control),
-        "path", control_path(master->control), "pid_file", "fd", pid_file->fd, "path",
-        pid_file->path ? pid_file->path : "");
+        "changes", tell_changes(master), "clients", tell_clients(master), "control", "fd",
+        control_listener_fd(master->control), "path", control_path(master->control), "pid_file",
+        "fd", pid_file->fd, "path", pid_file->path ? pid_file->path : "");
 }
 
 static int write_all(int fd, const char *text, size_t length)
@@ -155,6 +166,10 @@ void handover_inherit(const struct master *master, int handover, bool yes)
     for (const struct change *change = master->changes.first; change; change = change->next)
         if (change->client)
             descriptors_inherit(control_client_fd(change->client), yes);
+    int idle[CONTROL_CLIENTS_MAX];
+    unsigned count = control_idle_fds(master->control, idle);
+    for (unsigned i = 0; i < count; i++)
+        descriptors_inherit(idle[i], yes);
     descriptors_inherit(control_listener_fd(master->control), yes);
     descriptors_inherit(master->pid_file.fd, yes);
 }
@@ -270,7 +285,9 @@ static int adopt_children(struct generation *generation, json_t *told)
 {
     size_t i;
     json_t *child;
-    json_array_foreach(told, i, child) if (adopt_child(generation, child)) return -1;
+    json_array_foreach (told, i, child)
+        if (adopt_child(generation, child))
+            return -1;
     return 0;
 }
 
@@ -323,6 +340,15 @@ static int adopt_change(struct master *master, json_t *told)
     return 0;
 }
 
+static void adopt_client(struct master *master, json_t *told)
+{
+    struct error error = {0};
+    int fd = (int)json_integer_value(told);
+    descriptors_inherit(fd, false);
+    if (control_adopt_idle(master->control, fd, &error))
+        close(fd);
+}
+
 static int adopt_pid_file(struct pid_file *pid_file, const char *path, int fd)
 {
     if (fd < 0)
@@ -349,15 +375,20 @@ static int adopt_lists(struct master *master, json_t *state, int current, struct
     const json_t *generations = json_object_get(state, "generations");
     size_t i;
     json_t *one;
-    json_array_foreach(json_object_get(state, "sockets"), i,
-                       one) if (adopt_socket(&master->sockets, one)) return -1;
-    json_array_foreach(json_object_get(state, "inherited"), i,
-                       one) if (adopt_inherited(&master->sockets.inheritance, one)) return -1;
+    json_array_foreach (json_object_get(state, "sockets"), i, one)
+        if (adopt_socket(&master->sockets, one))
+            return -1;
+    json_array_foreach (json_object_get(state, "inherited"), i, one)
+        if (adopt_inherited(&master->sockets.inheritance, one))
+            return -1;
     for (i = json_array_size(generations); i-- > 0;)
         if (adopt_generation(master, json_array_get(generations, i), current, error))
             return -1;
-    json_array_foreach(json_object_get(state, "changes"), i,
-                       one) if (adopt_change(master, one)) return -1;
+    json_array_foreach (json_object_get(state, "changes"), i, one)
+        if (adopt_change(master, one))
+            return -1;
+    json_array_foreach (json_object_get(state, "clients"), i, one)
+        adopt_client(master, one);
     return 0;
 }
 
