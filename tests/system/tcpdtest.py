@@ -20,6 +20,7 @@ ends in a failure after a while.  TCPD_TEST_SLOW multiplies that while, for a da
 valgrind; for one built with a sanitizer it is 3 when it is not set.
 """
 
+import contextlib
 import ctypes
 import faulthandler
 import fcntl
@@ -277,24 +278,32 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+class NoAnswer(AssertionError):
+    """The control socket was closed before the answer was complete."""
+
+
 class Tcpd:
     """A running daemon.  Made by TestCase.tcpd(), which also ends it."""
 
-    def __init__(self, *services, options=(), prefix=(), read_log=None, **settings):
-        """`options`: more of the command line; `prefix`: a command that executes tcpd;
-        `read_log`: where else to look for the log, which is taken from stderr."""
+    def __init__(self, *services, options=(), prefix=(), program=TCPD, read_log=None,
+                 control_path=None, **settings):
+        """`options`: more of the command line; `prefix`: a command that executes tcpd; `program`:
+        another file than $TCPD; `read_log`: where else to look for the log, which is taken from
+        stderr; `control_path`: where the settings say that the control socket is."""
         self.folder = tempfile.mkdtemp(prefix="tcpd-test-")
         self.config = self.write("tcpd.conf", configuration(services, settings))
         self.log_file = os.path.join(self.folder, "stderr")
-        self.control_path = os.path.join(self.folder, "control.sock")
+        self.control_path = control_path or os.path.join(self.folder, "control.sock")
+        if not control_path:
+            options = [*options, "-o", f"control.socket={self.control_path}"]
         self.clients = []
         self.read_log = read_log or self._read_stderr
         with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen(
-                [*prefix, TCPD, "-f", "-c", self.config, *options,
-                 "-o", f"control.socket={self.control_path}"],
+                [*prefix, program, "-f", "-c", self.config, *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)
         self.pid = self.process.pid
+        self.descriptors = None  # of the master, how many it had when it started
 
     def write(self, name, text):
         """Writes a file beside the configuration; returns its path."""
@@ -317,7 +326,7 @@ class Tcpd:
                 if "ok" in answer[-1]:
                     break
         if not answer or "ok" not in answer[-1]:
-            raise AssertionError(f"no final answer to {command}: {answer}\n{self.log()}")
+            raise NoAnswer(f"no final answer to {command}: {answer}\n{self.log()}")
         return answer
 
     def done(self, command, **arguments):
@@ -374,6 +383,8 @@ class Tcpd:
 
     def wait_started(self):
         self.wait_log(r"[:\]] started\b", 2 * WAIT)
+        with contextlib.suppress(OSError):  # it has left, or is not ours to look at
+            self.descriptors = descriptors_of(self.pid)
         return self
 
     def addresses(self, name):
@@ -414,9 +425,35 @@ class Tcpd:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"tcpd still runs after {timeout:g} s:\n{self.log()}") from None
 
+    def check_idle(self):
+        """Without clients a daemon that serves holds nothing: no connection, in no service; no
+        process that has ended; and no more descriptors than when it had started, if it is still
+        what it was then."""
+        status = self._status()
+        if not status or status["state"] != "serving":
+            return
+        poll_until(lambda: self.done("status")["open"] == 0, WAIT,
+                   "the last connection to be closed")
+        active = {one["name"]: one["active"] for one in self.done("services")["services"]}
+        if any(active.values()):
+            raise AssertionError(f"nothing is open, and yet these are active: {active}")
+        poll_until(lambda: not zombies_of(self.pid), WAIT, "those that have ended to be reaped")
+        if status["generation"] == 1 and self.descriptors:
+            poll_until(lambda: descriptors_of(self.pid) <= self.descriptors, WAIT,
+                       f"no more than the {self.descriptors} descriptors it had when it started")
+
+    def _status(self):
+        """None where nobody answers: before it has started, or without a control socket."""
+        try:
+            answer = self.ask("status")[-1]
+        except (OSError, NoAnswer):
+            return None
+        return answer if answer["ok"] else None
+
     def stop(self):
         """Tells it to stop, and holds it to what a good end is."""
         self.close_clients()
+        self.check_idle()
         self.signal(signal.SIGTERM)
         status = self.wait_left()
         if status != 0:
@@ -472,6 +509,22 @@ def cpu_of(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii") as file:
         after_name = file.read().rpartition(")")[2].split()
     return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def descriptors_of(pid):
+    """How many descriptors a process has."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def zombies_of(pid):
+    """Children of a process that have ended and that it has not waited for."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", encoding="ascii") as file:
+            after_name = file.read().rpartition(")")[2].split()
+            if after_name[0] == "Z" and int(after_name[1]) == pid:
+                found.append(int(name))
+    return found
 
 
 # --- Tests ---
