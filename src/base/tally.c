@@ -1,24 +1,55 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/tally.h"
 
+#include "base/clock.h"
 #include "base/scoreboard_sequence.h"
 
 #include <sched.h>
 #include <string.h>
+#include <time.h>
 
-#define TRIES 1000 /* a master that died in the middle of a change holds no reader up */
+#define YIELDS  100              /* before a reader sleeps between its tries */
+#define NAP     (100 * 1000L)    /* ns */
+#define GIVE_UP (500 * CLOCK_MS) /* a master that died in the middle of a change */
+
+/* A change that never came to its end, by its odd sequence: it is not waited for again. */
+static uint64_t unfinished;
+
+/* Waits for the sequence to be even, and returns it; odd: there is nobody who will make it so. */
+static uint64_t wait_for_sequence(const struct scoreboard_head *head)
+{
+    uint64_t began = 0;
+    for (unsigned tries = 0;; tries++) {
+        uint64_t now = sequence_now(head);
+        if (now % 2 == 0 || now == __atomic_load_n(&unfinished, __ATOMIC_RELAXED))
+            return now;
+        if (tries < YIELDS) {
+            sched_yield();
+            continue;
+        }
+        if (!began)
+            began = clock_now();
+        if (clock_now() - began > GIVE_UP)
+            __atomic_store_n(&unfinished, now, __ATOMIC_RELAXED);
+        nanosleep(&(struct timespec){.tv_nsec = NAP}, NULL);
+    }
+}
+
+/* Whether what was read since wait_for_sequence returned `before` holds. */
+static bool was_undisturbed(const struct scoreboard_head *head, uint64_t before)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return sequence_now(head) == before;
+}
 
 bool tally_name(const struct scoreboard *scoreboard, unsigned id, char name[SCOREBOARD_NAME])
 {
     const struct scoreboard_head *head = scoreboard->head;
-    for (unsigned tries = 0; tries < TRIES; tries++) {
-        uint64_t before = sequence_now(head);
+    uint64_t before;
+    do {
+        before = wait_for_sequence(head);
         memcpy(name, head->names[id], SCOREBOARD_NAME);
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        if (before % 2 == 0 && sequence_now(head) == before)
-            break;
-        sched_yield();
-    }
+    } while (!was_undisturbed(head, before));
     name[SCOREBOARD_NAME - 1] = '\0';
     return name[0] != '\0';
 }
@@ -112,17 +143,11 @@ static void look_at_all(struct look *look)
 static void look(struct look *look)
 {
     const struct scoreboard_head *head = look->scoreboard->head;
-    for (unsigned tries = 0; tries < TRIES; tries++) {
-        uint64_t before = sequence_now(head);
-        if (before % 2 == 0) {
-            look_at_all(look);
-            __atomic_thread_fence(__ATOMIC_SEQ_CST);
-            if (sequence_now(head) == before)
-                return;
-        }
-        sched_yield();
-    }
-    look_at_all(look);
+    uint64_t before;
+    do {
+        before = wait_for_sequence(head);
+        look_at_all(look);
+    } while (!was_undisturbed(head, before));
 }
 
 void tally_service(const struct scoreboard *scoreboard, unsigned id, struct counters *sum)
