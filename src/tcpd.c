@@ -170,6 +170,7 @@ static int check(const struct command_line *command)
 static int run(const struct master_options *options)
 {
     struct conf_report report;
+    master_hold_changes();
     struct conf *conf =
         conf_load(options->config, options->overrides, options->override_count, &report);
     print_report(&report);

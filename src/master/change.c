@@ -31,10 +31,10 @@ static void trial_over(struct trial *trial, const struct error *verdict)
     kinds[master->changes.first->kind].tried(master, verdict);
 }
 
-static void begin_next(struct master *master)
+void change_begin_next(struct master *master)
 {
     struct changes *changes = &master->changes;
-    if (!changes->first || changes->step != CHANGE_NONE || master->stopping)
+    if (!changes->first || changes->step != CHANGE_NONE || !master->current || master->stopping)
         return;
     changes->trial.loop = &master->loop;
     changes->trial.owner = master;
@@ -80,7 +80,7 @@ void change_ask(struct master *master, enum change_kind kind, struct control_cli
     while (*last)
         last = &(*last)->next;
     *last = change;
-    begin_next(master);
+    change_begin_next(master);
 }
 
 /* The first of them is the upgrade that has brought us here: it is under way. */
@@ -138,7 +138,7 @@ static void try_again(struct timer *timer, uint64_t now)
 
 static void go_on(struct master *master)
 {
-    begin_next(master);
+    change_begin_next(master);
     if (master->current && !master->current->conf && !master->changes.first)
         timer_start(&master->changes.again, timers_fifo(&master->loop.timers, TRY_AGAIN, try_again),
                     clock_now());

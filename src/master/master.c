@@ -150,6 +150,15 @@ static void signals_ready(struct watch *watch, uint32_t events)
         take_signal(master, (int)info.ssi_signo);
 }
 
+void master_hold_changes(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 /* From the first moment on: one that comes before the loop runs waits for it. */
 static void block_signals(void)
 {
@@ -321,7 +330,7 @@ static int leave(struct master *master, int status)
 
 int master_run(const struct master_options *options, struct conf *conf)
 {
-    struct master master = {.options = options, .pid_file = {.fd = -1}};
+    struct master master = {.options = options, .pid_file = {.fd = -1}, .changes.text = -1};
     struct error error = {0};
     block_signals();
     master.binary = upgrade_find_binary(options->argv[0]);
@@ -355,7 +364,7 @@ static int take_over(struct master *master, struct error *error)
 
 int master_inherit(const struct master_options *options)
 {
-    struct master master = {.options = options, .pid_file = {.fd = -1}};
+    struct master master = {.options = options, .pid_file = {.fd = -1}, .changes.text = -1};
     struct error error = {0};
     block_signals();
     master.log_is_on_stderr = true;

@@ -18,6 +18,12 @@ struct master_options {
 };
 
 /*
+ * Before the configuration is read: a reload or an upgrade that is asked for from now on waits
+ * until the daemon has started, instead of ending it.
+ */
+void master_hold_changes(void);
+
+/*
  * Runs the daemon until it is told to stop; owns conf from then on.  In the background the process
  * that was started leaves when the children are ready.  Returns an exit status of sysexits(3).
  */

@@ -107,6 +107,7 @@ static void first_ready(struct master *master, struct generation *generation)
     master_flush_log(master);
     master_say_status(master);
     daemon_ready(EX_OK);
+    change_begin_next(master); /* what was asked for meanwhile */
 }
 
 static void ready(struct generation *generation)
@@ -126,6 +127,7 @@ static void failed(struct generation *generation)
         change_failed(master);
     } else if (!master->stopping) {
         master_fail_to_start(master, EX_OSERR, &generation->why);
+        change_cancel_all(master);
         master->stopping = true;
     }
 }

@@ -130,6 +130,9 @@ void serve_sweep(struct master *master);
 /* A change is wanted; a signal's is left out when the last of the queue is the same. */
 void change_ask(struct master *master, enum change_kind kind, struct control_client *client);
 
+/* Begins with the first of the queue when nothing else is under way and something serves. */
+void change_begin_next(struct master *master);
+
 /* The daemon stops: nothing is changed any more. */
 void change_cancel_all(struct master *master);
 

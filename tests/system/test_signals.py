@@ -6,7 +6,9 @@ import ctypes
 import os
 import random
 import re
+import shutil
 import signal
+import tempfile
 import time
 
 import tcpdchange
@@ -26,7 +28,8 @@ CHANGES = [signal.SIGHUP, signal.SIGUSR2]
 
 
 def blocks_signals(pid, program):
-    """Until it does, one that has just begun dies of them as any other."""
+    """Until it does, one that has just begun dies of them as any other.  TERM is looked at, as the
+    libraries of libc block others for a while of their own accord."""
     try:
         if os.readlink(f"/proc/{pid}/exe") != program:
             return False
@@ -34,7 +37,7 @@ def blocks_signals(pid, program):
             blocked = int(re.search(r"SigBlk:\s*(\w+)", file.read()).group(1), 16)
     except (OSError, AttributeError):
         return False
-    return blocked >> (signal.SIGHUP - 1) & 1
+    return blocked >> (signal.SIGTERM - 1) & 1
 
 
 class Signals(tcpdtest.TestCase):
@@ -48,7 +51,8 @@ class Signals(tcpdtest.TestCase):
         self.installed.put(self.installed.version)
         daemon = self.tcpd("echo", wait=False, program=self.installed.path,
                            timeouts={"drain": 0.3}, pool={"processes": 2, "threads": 1})
-        poll_until(lambda: blocks_signals(daemon.pid, self.installed.path), WAIT, f"the start of {name}")
+        poll_until(lambda: blocks_signals(daemon.pid, self.installed.path), WAIT,
+                   f"the start of {name}")
         return daemon
 
     def shower(self, daemon, count, pause):
@@ -173,6 +177,30 @@ class Signals(tcpdtest.TestCase):
                 daemon = self.start(f"round {i}")
                 tcpdproc.span(self.random.random() * 0.01)
                 self.end_with_stop(daemon, i)
+
+
+class WhileReading(tcpdtest.TestCase):
+    """The configuration is just being read for the first time."""
+
+    def signalled(self, number):
+        if tcpdproc.RUNS_UNDER or not shutil.which("strace"):
+            self.skipTest("it takes strace")
+        folder = tempfile.mkdtemp(prefix="tcpd-signals-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        path = os.path.join(folder, "tcpd.conf")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(tcpdtest.configuration(["echo"], {}))
+        prefix = ["strace", "-D", "-o", os.path.join(folder, "calls"), "-P", path,
+                  "-e", "trace=openat", "-e", f"inject=openat:signal={number.name}:when=1"]
+        return self.tcpd("echo", prefix=prefix, options=["-c", path])
+
+    def test_reload(self):
+        daemon = self.signalled(signal.SIGHUP)
+        daemon.wait_log("reload done generation=2")
+
+    def test_upgrade(self):
+        daemon = self.signalled(signal.SIGUSR2)
+        daemon.wait_log("upgrade done generation=2")
 
 
 def orphans(known):
