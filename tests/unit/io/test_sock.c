@@ -232,3 +232,48 @@ Test(sock, the_reset)
     close(client);
     close(listener);
 }
+
+/* Connecting that has come as far as it can on loopback; returns its socket. */
+static int begin_connection(int listener)
+{
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof storage;
+    cr_assert_eq(getsockname(listener, (struct sockaddr *)&storage, &length), 0);
+    int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    cr_assert_geq(fd, 0);
+    cr_assert(connect(fd, (struct sockaddr *)&storage, length) == 0 || errno == EINPROGRESS);
+    return fd;
+}
+
+static bool is_established(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    cr_assert_eq(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+    return info.tcpi_state == TCP_ESTABLISHED;
+}
+
+Test(sock, stops_beginnings)
+{
+    int listener = listen_on("127.0.0.1:0");
+    int before = begin_connection(listener);
+    cr_expect(is_established(before));
+    sock_stop_beginnings(listener, true);
+    int meanwhile = begin_connection(listener);
+    cr_expect_not(is_established(meanwhile), "nobody gets in");
+    int accepted = accept(listener, NULL, NULL);
+    cr_expect_geq(accepted, 0, "who was in the queue still does");
+    cr_expect_eq(write(before, "x", 1), 1);
+    char byte = 0;
+    cr_expect_eq(read(accepted, &byte, 1), 1);
+    cr_expect_eq(byte, 'x', "a connection of that time works");
+    cr_expect_lt(accept(listener, NULL, NULL), 0);
+    sock_stop_beginnings(listener, false);
+    int after = begin_connection(listener);
+    cr_expect(is_established(after), "it is as before");
+    close(after);
+    close(accepted);
+    close(meanwhile);
+    close(before);
+    close(listener);
+}
