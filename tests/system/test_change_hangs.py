@@ -5,7 +5,6 @@ else has waited."""
 import signal
 import time
 
-import tcpdchange
 import tcpdproc
 import tcpdtest
 from tcpdchange import Installed, descriptors, echoes, generation, wait_descriptors

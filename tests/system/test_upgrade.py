@@ -12,9 +12,9 @@ import time
 import tcpdchange
 import tcpdproc
 import tcpdtest
-from tcpdchange import Installed, descriptors, echoes, generation, generations, listeners, \
+from tcpdchange import Installed, descriptors, echoes, generation, listeners, \
     rewrite, services, spoil, wait_alone, wait_descriptors
-from tcpdtest import WAIT, poll_until, service
+from tcpdtest import WAIT, service
 
 MANY = 20
 PR_SET_CHILD_SUBREAPER = 36
@@ -85,9 +85,8 @@ class Good(Upgrading):
         daemon = self.serve("echo")
         self.installed.put(self.installed.next)
         daemon.signal(signal.SIGUSR2)
-        poll_until(lambda: daemon.done("status")["version"] == self.installed.next, WAIT,
-                   "the other build")
-        poll_until(lambda: generation(daemon) == 2, WAIT, "its generation")
+        daemon.wait_log(r"upgrade done generation=2$")
+        self.assertEqual(daemon.done("status")["version"], self.installed.next)
 
     def test_many_times(self):
         """Alternating, with descriptors and children as at the start."""
