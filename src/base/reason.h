@@ -22,7 +22,8 @@
     X(CONNECTIONS, "connections") /* limits.connections, overload "reset" */                       \
     X(PER_ADDRESS, "per_address") /* limits.per_address */                                         \
     X(RATE, "rate")               /* limits.rate */                                                \
-    X(OVERLOAD, "overload")       /* no room in the daemon's tables */
+    X(OVERLOAD, "overload")       /* no room in the daemon's tables */                             \
+    X(ACCESS, "access")           /* the access list of the service */
 
 #define REASON_ENUM(name, text) CLOSE_##name,
 enum close_reason { CLOSE_REASONS(REASON_ENUM) CLOSE_REASON_COUNT };

@@ -7,6 +7,7 @@
 #include "base/places.h"
 #include "child/acceptor_state.h"
 #include "child/admission.h"
+#include "child/gate.h"
 #include "io/sock.h"
 
 #include <errno.h>
@@ -157,7 +158,7 @@ static enum outcome ran_out(struct acceptor *acceptor, int errnum)
     return RAN_OUT;
 }
 
-static int accept_one(struct door *door, struct addr *peer)
+static int accept_one(const struct door *door, struct addr *peer)
 {
     struct sockaddr_storage storage = {.ss_family = AF_UNSPEC};
     socklen_t length = sizeof storage;
@@ -218,68 +219,103 @@ static enum outcome hand_over(struct acceptor *acceptor, struct worker *worker,
     return ran_out(acceptor, errnum);
 }
 
-static void reject(struct door *door, int fd, const struct addr *peer, enum reject_reason reason)
+static struct counters *counters_of(const struct door *door)
 {
-    struct acceptor *acceptor = door->acceptor;
-    const struct service *service = door->listener->service;
-    sock_reset(fd);
-    counter_add(&acceptor->slot->services[service->index].rejected[reason], 1);
-    rejects_log(&acceptor->rejects, acceptor->loop->now, "rejected", service->name, peer, reason);
+    return &door->acceptor->slot->services[door->listener->service->index];
 }
 
-static void note_trial(struct door *door, const struct addr *peer, enum reject_reason reason)
+/* The peer gets a reset, and no worker hears of it. */
+static void reject(const struct door *door, int fd, const struct addr *peer,
+                   enum reject_reason reason)
 {
     struct acceptor *acceptor = door->acceptor;
-    const struct service *service = door->listener->service;
-    counter_add(&acceptor->slot->services[service->index].would_reject[reason], 1);
-    rejects_log(&acceptor->trials, acceptor->loop->now, "would_reject", service->name, peer,
-                reason);
+    counter_add(&counters_of(door)->rejected[reason], 1);
+    rejects_log(&acceptor->rejects, acceptor->loop->now, "rejected", door->listener->service->name,
+                fd, peer, reason);
+    sock_reset(fd);
+}
+
+/* Whom only a trial would keep out is counted, logged and served. */
+static void note_trial(const struct door *door, int fd, const struct addr *peer,
+                       enum reject_reason reason)
+{
+    struct acceptor *acceptor = door->acceptor;
+    counter_add(&counters_of(door)->would_reject[reason], 1);
+    rejects_log(&acceptor->trials, acceptor->loop->now, "would_reject",
+                door->listener->service->name, fd, peer, reason);
+}
+
+/* Whether the service's lists keep the peer out, trial or not. */
+static bool is_barred(const struct door *door, int fd, const struct addr *peer)
+{
+    const struct access *access = door->listener->service->access;
+    return access && !gate_lets_in(access, fd, peer);
 }
 
 /* At a limit with overload = "reset": taken out of the kernel's queue, and gone. */
-static enum outcome reject_one(struct door *door)
+static enum outcome reject_one(const struct door *door)
 {
+    const struct access *access = door->listener->service->access;
     struct addr peer;
     int fd = accept_one(door, &peer);
     if (fd < 0)
         return accept_failed(door->acceptor);
-    reject(door, fd, &peer, REJECT_CONNECTIONS);
+    bool barred = access && access->enforce && is_barred(door, fd, &peer);
+    reject(door, fd, &peer, barred ? REJECT_ACCESS : REJECT_CONNECTIONS);
     return GOES_ON;
 }
 
-/* Its address is known only now; what it is refused for costs the place it had. */
-static bool may_come_in(struct door *door, const struct handover *handover)
+/* Why a client may not come in; REJECT_REASON_COUNT: it may, and is counted by its address. */
+static enum reject_reason judge(const struct door *door, const struct handover *handover)
 {
     const struct pool_shared *shared = door->acceptor->setup.shared;
+    const struct service *service = door->listener->service;
+    if (is_barred(door, handover->fd, &handover->peer)) {
+        if (service->access->enforce)
+            return REJECT_ACCESS;
+        note_trial(door, handover->fd, &handover->peer, REJECT_ACCESS);
+    }
     struct admission admission =
-        admission_take(shared, door->listener->service, &handover->peer, handover->accepted);
+        admission_take(shared, service, &handover->peer, handover->accepted);
     if (admission.trial)
-        note_trial(door, &handover->peer, admission.reason);
-    if (!admission.refused)
-        return true;
+        note_trial(door, handover->fd, &handover->peer, admission.reason);
+    return admission.refused ? admission.reason : REJECT_REASON_COUNT;
+}
+
+static void give_place_back(const struct door *door)
+{
+    const struct pool_shared *shared = door->acceptor->setup.shared;
     places_give(shared->board, shared->child, door->listener->service->id);
-    reject(door, handover->fd, &handover->peer, admission.reason);
+}
+
+/* Who it is is known only now: what it is refused for costs the place that it had. */
+static bool may_come_in(const struct door *door, const struct handover *handover)
+{
+    enum reject_reason reason = judge(door, handover);
+    if (reason == REJECT_REASON_COUNT)
+        return true;
+    give_place_back(door);
+    reject(door, handover->fd, &handover->peer, reason);
     return false;
 }
 
 static enum outcome admit_one(struct door *door, struct worker *worker)
 {
     struct acceptor *acceptor = door->acceptor;
-    const struct pool_shared *shared = acceptor->setup.shared;
     struct handover handover = {.listener = (unsigned)(door - acceptor->doors),
                                 .accepted = acceptor->loop->now};
     handover.fd = accept_one(door, &handover.peer);
-    if (handover.fd >= 0 && !may_come_in(door, &handover))
-        return GOES_ON;
-    if (handover.fd >= 0) {
-        counter_add(&acceptor->score->accepted, 1);
-        handover.number = acceptor->score->accepted;
-        return hand_over(acceptor, worker, &handover);
+    if (handover.fd < 0) {
+        int errnum = errno;
+        give_place_back(door);
+        errno = errnum;
+        return accept_failed(acceptor);
     }
-    int errnum = errno;
-    places_give(shared->board, shared->child, door->listener->service->id);
-    errno = errnum;
-    return accept_failed(acceptor);
+    if (!may_come_in(door, &handover))
+        return GOES_ON;
+    counter_add(&acceptor->score->accepted, 1);
+    handover.number = acceptor->score->accepted;
+    return hand_over(acceptor, worker, &handover);
 }
 
 static enum places take_place(const struct door *door)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "conn/record.h"
 
 #define LINES_A_SECOND 5
 
@@ -18,10 +19,20 @@ static bool may_log(struct rejects *rejects, uint64_t now)
     return true;
 }
 
-void rejects_log(struct rejects *rejects, uint64_t now, const char *event, const char *service,
-                 const struct addr *peer, enum reject_reason reason)
+static void add_peer(struct log_line *line, int fd, const struct addr *peer)
 {
     char text[ADDR_TEXT_MAX];
+    if (peer->family == AF_UNIX) {
+        struct conn_end end = conn_unix_peer(fd);
+        log_add(line, "peer", conn_peer_format(&end, text));
+    } else {
+        log_add(line, "peer", addr_format(peer, text));
+    }
+}
+
+void rejects_log(struct rejects *rejects, uint64_t now, const char *event, const char *service,
+                 int fd, const struct addr *peer, enum reject_reason reason)
+{
     struct log_line line;
     if (!may_log(rejects, now)) {
         rejects->left_out++;
@@ -29,7 +40,7 @@ void rejects_log(struct rejects *rejects, uint64_t now, const char *event, const
     }
     log_begin(&line, event);
     log_add(&line, "service", service);
-    log_add(&line, "peer", addr_format(peer, text));
+    add_peer(&line, fd, peer);
     log_add(&line, "reason", reject_reason_name(reason));
     if (rejects->left_out)
         log_add_number(&line, "left_out", rejects->left_out);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines about connections that were not taken: a few a second, and how many were left out. */
+/*
+ * Lines about connections that were not taken, or would not have been but for a trial: a few a
+ * second, and how many were left out.
+ */
 #ifndef TCPD_CHILD_REJECTS_H
 #define TCPD_CHILD_REJECTS_H
 
@@ -15,8 +18,11 @@ struct rejects {
     unsigned left_out; /* since the last line */
 };
 
-/* Logs a rejection, or counts it as left out.  event: "rejected", or "would_reject" on trial. */
+/*
+ * Logs that the connection `fd` of a peer is rejected, or counts it as left out.  event:
+ * "rejected", or "would_reject" on trial.
+ */
 void rejects_log(struct rejects *rejects, uint64_t now, const char *event, const char *service,
-                 const struct addr *peer, enum reject_reason reason);
+                 int fd, const struct addr *peer, enum reject_reason reason);
 
 #endif

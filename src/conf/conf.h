@@ -34,7 +34,8 @@ struct listen {
 struct conf_service {
     struct service service;
     struct listen *listens;
-    size_t listen_count; /* at least 1 */
+    size_t listen_count;  /* at least 1 */
+    struct access access; /* service.access points here, or is NULL */
     const char *file;
     unsigned line;
 };
@@ -95,8 +96,9 @@ struct conf_report {
  * Reads and checks a file with its includes.  Returns the configuration, which
  * the caller frees with conf_free, or NULL when the report holds an error.
  * Never binds, never changes anything, and, whatever the file may be, never waits (but for the
- * system's answer about control.group) and never ends the process (short of running out of memory).
- * The report need not be initialized; it is filled in either case and freed with conf_report_free.
+ * system's answer about users and groups) and never ends the process (short of running out of
+ * memory). The report need not be initialized; it is filled in either case and freed with
+ * conf_report_free.
  */
 struct conf *conf_load(const char *file, const struct conf_override *overrides,
                        size_t override_count, struct conf_report *report);
@@ -110,7 +112,7 @@ char *conf_snapshot_text(const struct conf *conf, size_t *length);
 /*
  * As conf_load, but from such a string alone: the files are not looked at.  With the same
  * overrides the configuration is the same, but for what depends on the machine (the CPUs for
- * pool.threads = 0, the group of the control socket), and so is its own snapshot.  What is
+ * pool.threads = 0, users and groups), and so is its own snapshot.  What is
  * malformed, or is not all that the configuration asks for and no more, is an error.
  */
 struct conf *conf_load_snapshot(const char *text, size_t length,

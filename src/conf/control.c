@@ -1,32 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/control.h"
 
+#include "conf/account.h"
+
 #include <errno.h>
-#include <grp.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define GROUP_BUFFER_MAX (4U * 1024 * 1024) /* for all members of one group */
-
-/* Returns 0, the errno of a system that cannot tell, or ENOENT: there is no such group. */
-static int group_find(const char *name, gid_t *gid)
-{
-    int result = ERANGE;
-    for (size_t size = 4096; result == ERANGE && size <= GROUP_BUFFER_MAX; size *= 4) {
-        char *buffer = malloc(size);
-        if (buffer == NULL)
-            return ENOMEM;
-        struct group group;
-        struct group *found = NULL;
-        result = getgrnam_r(name, &group, buffer, size, &found);
-        if (result == 0 && found == NULL)
-            result = ENOENT;
-        if (result == 0)
-            *gid = group.gr_gid;
-        free(buffer);
-    }
-    return result;
-}
 
 /* Whether the setting's text became the name; one that was refused has left the default there. */
 static bool took_effect(const struct conf *conf, const struct node *node)
@@ -40,7 +18,7 @@ static void resolve_group(struct reading *reading, const struct node *node)
     struct conf *conf = reading->conf;
     if (conf->control.group[0] == '\0')
         return;
-    int result = group_find(conf->control.group, &conf->control.gid);
+    int result = account_group(conf->control.group, &conf->control.gid);
     conf->control.has_group = result == 0;
     if (result == 0)
         return;

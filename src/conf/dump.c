@@ -2,6 +2,7 @@
 /* A configuration becomes text again, by the tables that read it. */
 #include "conf/dump.h"
 
+#include "conf/access.h"
 #include "conf/listen.h"
 #include "conf/option.h"
 
@@ -58,6 +59,9 @@ void dump_service(FILE *out, const struct conf_service *service, bool with_liste
     fprintf(out, "      type = \"%s\";\n", service->service.ops->type);
     if (with_listens)
         print_listens(out, service);
+    fputs("      access = {", out);
+    access_print(out, &service->access);
+    fputs(" };\n", out);
     for (const struct section *section = option_service; section->name != NULL; section++)
         print_section(out, section, &service->service, "      ");
 }

@@ -162,6 +162,11 @@ const struct option option_listen[] = {
     {.name = NULL},
 };
 
+const struct option option_access[] = {
+    {"enforce", .kind = &kind_switch, .standard = "true", FIELD(struct access, enforce)},
+    {.name = NULL},
+};
+
 void option_defaults(struct memory *memory, const struct section *sections, void *base)
 {
     for (; sections->name != NULL; sections++) {

@@ -47,6 +47,9 @@ extern const struct section option_service[];
 /* What the group of one address may hold besides the address: offsets into struct listen. */
 extern const struct option option_listen[];
 
+/* What the group access of a service holds besides its lists: one option, of struct access. */
+extern const struct option option_access[];
+
 /* Gives every option that has a default its default. */
 void option_defaults(struct memory *memory, const struct section *sections, void *base);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/services.h"
 
+#include "conf/access.h"
 #include "conf/listen.h"
 #include "conf/option.h"
 #include "conf/unknown.h"
@@ -63,7 +64,8 @@ static void check_needed(struct reading *reading, const struct node *node)
 static void read_setting(struct reading *reading, const struct node *node,
                          struct conf_service *service)
 {
-    static const char *const known[] = {"name", "type", "listen", "limits", "timeouts", NULL};
+    static const char *const known[] = {"name",   "type",     "listen", "access",
+                                        "limits", "timeouts", NULL};
     for (size_t i = 0; i < NEEDED_COUNT; i++) {
         if (strcmp(needed[i].name, node->name) == 0) {
             needed[i].read(reading, node, service);
@@ -76,7 +78,10 @@ static void read_setting(struct reading *reading, const struct node *node,
             return;
         }
     }
-    unknown_setting(reading, node, "services", known);
+    if (strcmp(node->name, "access") == 0)
+        access_read(reading, node, service);
+    else
+        unknown_setting(reading, node, "services", known);
 }
 
 static bool has_name(const struct node *service, const char *name)
@@ -122,6 +127,7 @@ static void prepare(struct reading *reading, const struct node *node, struct con
     service->service.timeouts = conf->timeouts;
     service->service.limits.overload = conf->limits.overload;
     option_defaults(reading->memory, option_service, &service->service);
+    access_prepare(reading, service);
 }
 
 static bool list_is_valid(struct reading *reading, const struct node *root, const struct node *list)

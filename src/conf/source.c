@@ -59,7 +59,7 @@ static int read_text(int fd, char *buffer, size_t *length, unsigned *line, struc
     if (got < 0)
         return error_set(error, errno, "cannot be read");
     if (got > SOURCE_MAX)
-        return error_set(error, 0, "is larger than 1 MiB: split it, and name the parts in include");
+        return error_set(error, 0, "is larger than 4 MiB: split it, and name the parts in include");
     const char *nul = memchr(buffer, '\0', (size_t)got);
     if (nul != NULL) {
         *line = line_of(buffer, nul);

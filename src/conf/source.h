@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
-#define SOURCE_MAX  (1024 * 1024)      /* bytes in one file */
+#define SOURCE_MAX  (4 * 1024 * 1024)  /* bytes in one file */
 #define SOURCES_MAX (16 * 1024 * 1024) /* in all files of one configuration */
 
 #define INCLUDES_MAX 1000 /* files in all besides the main one, names in `include`, and matches */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/unknown.h"
 
+#include "conf/access.h"
 #include "conf/nearest.h"
 #include "conf/option.h"
 
@@ -14,7 +15,7 @@ static const struct absent {
     {"", {"user", "group"}},
     {"limits", {"queue_delay", "handshakes"}},
     {"timeouts", {"handshake"}},
-    {"services", {"access", "tls", "proxy_protocol", "trusted", "user", "group"}},
+    {"services", {"tls", "proxy_protocol", "trusted", "user", "group"}},
     {"services", {"command", "directory", "environment", "instances", "stderr", "path", "options"}},
     {"services", {"upstreams", "balance", "connect_timeout", "retries", "send_proxy", "health"}},
     {"type", {"exec", "proxy", "module"}},
@@ -50,6 +51,14 @@ static bool holds(const struct option *option, const char *name)
     return option->name != NULL;
 }
 
+static bool is_of_access(const char *name)
+{
+    const char *const *setting = access_settings;
+    while (*setting != NULL && strcmp(*setting, name) != 0)
+        setting++;
+    return *setting != NULL;
+}
+
 /* The group of this scope in which the setting would be right, or NULL. */
 static const char *right_group(const char *scope, const char *name)
 {
@@ -61,6 +70,8 @@ static const char *right_group(const char *scope, const char *name)
         if (holds(section->options, name))
             return section->name;
     }
+    if (in_service && is_of_access(name))
+        return "access";
     return in_service && holds(option_listen, name) ? "listen" : NULL;
 }
 

@@ -108,6 +108,17 @@ const char *value_rate_print(uint64_t ns, char buffer[static RATE_TEXT_MAX])
     return buffer;
 }
 
+bool value_id(const char *text, uint32_t *id)
+{
+    uint64_t number;
+    const char *rest = read_digits(text, &number);
+    if (rest == NULL || *rest != '\0' || (text[0] == '0' && text[1] != '\0') ||
+        number >= UINT32_MAX)
+        return false;
+    *id = (uint32_t)number;
+    return true;
+}
+
 bool value_mode(const char *text, mode_t *mode)
 {
     if (strlen(text) != 4 || text[0] != '0' || strspn(text, "01234567") != 4)

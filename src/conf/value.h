@@ -26,6 +26,9 @@ bool value_rate(const char *text, uint64_t *ns);
 /* Writes it, so that value_rate reads the same; "" for 0.  Returns buffer. */
 const char *value_rate_print(uint64_t ns, char buffer[static RATE_TEXT_MAX]);
 
+/* Reads the number of a user or a group: 0 to 4294967294, with no 0 before it. */
+bool value_id(const char *text, uint32_t *id);
+
 /* Reads the permissions of a file, "0660": 0 and three octal digits. */
 bool value_mode(const char *text, mode_t *mode);
 

@@ -45,7 +45,7 @@ static struct conn_end end_of(const struct addr *addr)
 static void record_unix_ends(const struct conn *conn, struct conn_record *record)
 {
     const char *path = conn->listener->address.path;
-    record->peer = conn_unix_peer(conn);
+    record->peer = conn_unix_peer(conn->watch.fd);
     record->local = (struct conn_end){.family = AF_UNIX};
     memcpy(record->path, path ? path : "", path ? strnlen(path, CONN_PATH_MAX - 1) : 0);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 #include "base/log.h"
+#include "conn/record.h"
 #include "conn/state.h"
 #include "io/sock.h"
 
@@ -10,7 +11,7 @@ static void add_peer(struct log_line *line, const struct conn *conn)
 {
     char text[ADDR_TEXT_MAX];
     if (conn->listener->address.family == AF_UNIX) {
-        struct conn_end peer = conn_unix_peer(conn);
+        struct conn_end peer = conn_unix_peer(conn->watch.fd);
         log_add(line, "peer", conn_peer_format(&peer, text));
     } else {
         log_add(line, "peer", addr_format(&conn->peer, text));

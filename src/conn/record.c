@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 const char *conn_phase_name(uint32_t phase)
 {
@@ -16,11 +17,11 @@ const char *conn_phase_name(uint32_t phase)
     return phase < sizeof names / sizeof *names ? names[phase] : NULL;
 }
 
-struct conn_end conn_unix_peer(const struct conn *conn)
+struct conn_end conn_unix_peer(int fd)
 {
     struct ucred peer = {0};
     socklen_t length = sizeof peer;
-    getsockopt(conn->watch.fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
     return (struct conn_end){.family = AF_UNIX,
                              .credentials = {(uint32_t)peer.pid, peer.uid, peer.gid}};
 }

@@ -53,6 +53,9 @@ _Static_assert(sizeof(struct conn_record) == CONN_RECORD_FIRST, "fields are only
 /* "open", "finishing" or "lingering"; NULL: there is no such phase. */
 const char *conn_phase_name(uint32_t phase);
 
+/* Who the peer of a unix socket is. */
+struct conn_end conn_unix_peer(int fd);
+
 /* The text of an end of the families above; `path` is that of a unix listener.  Return buffer. */
 const char *conn_peer_format(const struct conn_end *peer, char buffer[static ADDR_TEXT_MAX]);
 const char *conn_local_format(const struct conn_end *local, const char *path,

@@ -10,6 +10,7 @@
 #ifndef TCPD_CONN_SERVICE_H
 #define TCPD_CONN_SERVICE_H
 
+#include "conn/access.h"
 #include "io/addr.h"
 
 #include <stdbool.h>
@@ -69,7 +70,8 @@ struct service {
     struct timeouts timeouts;
     unsigned index; /* 0, 1, … in the order of the configuration: its place in every table */
     unsigned id;    /* in the scoreboard, the same for its name in all generations: the master's */
-    void *options;  /* what the type's own settings became; NULL when it has none */
+    const struct access *access; /* NULL: anybody may come in */
+    void *options;               /* what the type's own settings became; NULL when it has none */
 };
 
 #endif

@@ -50,9 +50,6 @@ void conn_cut(struct conn *conn);
 /* Finds or makes the FIFOs for these time-outs; -1 without memory. */
 int conn_make_clocks(struct clocks *clocks, struct timers *timers, const struct timeouts *timeouts);
 
-/* Who is at the other end of a unix socket. */
-struct conn_end conn_unix_peer(const struct conn *conn);
-
 /* Writes the line for a closed connection. */
 void conn_log_closed(const struct conn *conn);
 

@@ -130,7 +130,7 @@ class MadeHere(unittest.TestCase):
     def test_huge(self):
         with open(self.folder / "x.conf", "wb") as out:
             out.truncate(1 << 33)
-        self.refused(None, "x.conf:1: error: file: is larger than 1 MiB")
+        self.refused(None, "x.conf:1: error: file: is larger than 4 MiB")
 
     def test_includes(self):
         (self.folder / "a.inc").mkdir()

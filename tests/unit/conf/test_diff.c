@@ -79,6 +79,11 @@ Test(conf_diff, service_changes_by_each_setting_but_its_listeners)
     const char *before = SERVICES(SERVICE("a", "\":1\"", ""));
     expect_changes(before, SERVICES(SERVICE("a", "\":1\"", "limits = { connections = 1; };")),
                    "*service a\n");
+    expect_changes(before, SERVICES(SERVICE("a", "\":1\"", "access = { allow = [ ]; };")),
+                   "*service a\n");
+    expect_changes(SERVICES(SERVICE("a", "\":1\"", "access = { deny = \"::1\"; };")),
+                   SERVICES(SERVICE("a", "\":1\"", "access = { deny = \"::2\"; };")),
+                   "*service a\n");
     expect_changes(before, SERVICES(SERVICE("a", "\":1\"", "timeouts = { linger = 1; };")),
                    "*service a\n");
     expect_changes(before,

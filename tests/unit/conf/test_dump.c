@@ -32,6 +32,14 @@ static void expect_same_listen(const struct listen *a, const struct listen *b)
     cr_expect_eq(a->mode, b->mode);
 }
 
+static void expect_same_list(const struct access_list *a, const struct access_list *b)
+{
+    cr_expect_eq(a->given, b->given);
+    cr_assert_eq(a->count, b->count);
+    for (uint32_t i = 0; i < a->count; i++)
+        cr_expect_str_eq(a->rules[i].text, b->rules[i].text);
+}
+
 static void expect_same_service(const struct conf_service *a, const struct conf_service *b)
 {
     cr_expect_str_eq(a->service.name, b->service.name);
@@ -39,6 +47,10 @@ static void expect_same_service(const struct conf_service *a, const struct conf_
     cr_expect_eq(a->service.index, b->service.index);
     cr_expect_eq(a->service.limits.connections, b->service.limits.connections);
     cr_expect_eq(a->service.limits.overload, b->service.limits.overload);
+    cr_expect_eq(a->service.access != NULL, b->service.access != NULL);
+    cr_expect_eq(a->access.enforce, b->access.enforce);
+    expect_same_list(&a->access.allow, &b->access.allow);
+    expect_same_list(&a->access.deny, &b->access.deny);
     cr_expect_eq(memcmp(&a->service.timeouts, &b->service.timeouts, sizeof(struct timeouts)), 0);
     cr_assert_eq(a->listen_count, b->listen_count);
     for (size_t i = 0; i < a->listen_count; i++)
@@ -110,6 +122,20 @@ Test(conf_dump, everything_set)
         "  limits = { connections = 3; overload = \"wait\"; };\n"
         "  timeouts = { idle = \"1h\"; write = 0; lifetime = 61; linger = \"1ms\"; }; },\n"
         "  { name = \"b\"; type = \"greet\"; listen = \"[::1]:0\"; } );\n");
+}
+
+#define WITH(access)                                                                               \
+    "services = ( { name = \"echo\"; type = \"echo\"; listen = \":7\";\n" access " } );\n"
+
+Test(conf_dump, access)
+{
+    expect_round_trip(WITH("access = { enforce = false; };"));
+    expect_round_trip(WITH("access = { allow = \"::1\"; };"));
+    expect_round_trip(WITH("access = { allow = [ ]; deny = ( ); };"));
+    expect_round_trip(
+        WITH("access = { deny = [ \"10.0.0.0/8\", \"::ffff:10.0.0.0/104\", \"uid:root\",\n"
+             " \"gid:0\", \"2001:DB8::/32\", \"::/0\", \"1.2.3.4\", \"1.2.3.4\" ];\n"
+             " allow = \"0.0.0.0/0\"; enforce = false; };"));
 }
 
 Test(conf_dump, no_control_socket_and_no_group)

@@ -45,9 +45,9 @@ Test(conf_files, symlink_loop)
     expect_error(NULL, "test.conf:1: error: file: ", "cannot be opened");
 }
 
-Test(conf_files, file_of_a_mebibyte_is_the_largest)
+Test(conf_files, file_of_four_mebibytes_is_the_largest)
 {
-    const size_t most = 1024 * 1024;
+    const size_t most = 4 * 1024 * 1024;
     char *text = malloc(most + 2);
     memset(text, ' ', most + 1);
     memcpy(text, ECHO, strlen(ECHO));
@@ -55,7 +55,7 @@ Test(conf_files, file_of_a_mebibyte_is_the_largest)
     expect_valid(text);
     text[most] = '#';
     text[most + 1] = '\0';
-    expect_error(text, "test.conf:1: error: file: ", "is larger than 1 MiB");
+    expect_error(text, "test.conf:1: error: file: ", "is larger than 4 MiB");
     free(text);
 }
 

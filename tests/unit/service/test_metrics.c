@@ -285,6 +285,8 @@ Test(metrics, services)
     one->closed[CLOSE_IDLE] = 4;
     other->closed[CLOSE_IDLE] = 5;
     one->rejected[REJECT_CONNECTIONS] = 6;
+    one->rejected[REJECT_ACCESS] = 7;
+    other->would_reject[REJECT_ACCESS] = 8;
     scoreboard->head->totals[board->ids[0]].lost = 3;
     board_thread(board, 0, 1)->queue_length = 9;
     board->children[1].log_dropped = 2;
@@ -300,6 +302,8 @@ Test(metrics, services)
     expect("tcpd_connections_closed_total{service=\"echo\",reason=\"idle\"}", "9");
     expect("tcpd_connections_closed_total{service=\"echo\",reason=\"eof\"}", "0");
     expect("tcpd_connections_rejected_total{service=\"echo\",reason=\"connections\"}", "6");
+    expect("tcpd_connections_rejected_total{service=\"echo\",reason=\"access\"}", "7");
+    expect("tcpd_connections_would_reject_total{service=\"echo\",reason=\"access\"}", "8");
     expect("tcpd_queue_length", "9");
     expect("tcpd_log_dropped_total", "2");
     forget();
@@ -319,6 +323,10 @@ Test(metrics, all_reasons)
     }
     for (int i = 0; i < REJECT_REASON_COUNT; i++) {
         snprintf(key, sizeof key, "tcpd_connections_rejected_total{service=\"echo\",reason=\"%s\"}",
+                 reject_reason_name(i));
+        expect(key, "0");
+        snprintf(key, sizeof key,
+                 "tcpd_connections_would_reject_total{service=\"echo\",reason=\"%s\"}",
                  reject_reason_name(i));
         expect(key, "0");
     }
