@@ -8,15 +8,18 @@
 #define TCPD_BASE_REASON_H
 
 #define CLOSE_REASONS(X)                                                                           \
-    X(EOF, "eof")                     /* the peer has finished */                                  \
-    X(DONE, "done")                   /* the service has finished */                               \
-    X(IDLE, "idle")                   /* timeouts.idle */                                          \
-    X(WRITE_TIMEOUT, "write_timeout") /* timeouts.write */                                         \
-    X(LIFETIME, "lifetime")           /* timeouts.lifetime */                                      \
-    X(DRAIN, "drain")                 /* cut at the end of timeouts.drain */                       \
-    X(RESET, "reset")                 /* the peer has reset it */                                  \
-    X(ERROR, "error")                 /* out of memory, or a fault of the service */               \
-    X(KILLED, "killed")               /* tcpctl kill */
+    X(EOF, "eof")                             /* the peer has finished */                          \
+    X(DONE, "done")                           /* the service has finished */                       \
+    X(IDLE, "idle")                           /* timeouts.idle */                                  \
+    X(WRITE_TIMEOUT, "write_timeout")         /* timeouts.write */                                 \
+    X(LIFETIME, "lifetime")                   /* timeouts.lifetime */                              \
+    X(DRAIN, "drain")                         /* cut at the end of timeouts.drain */               \
+    X(RESET, "reset")                         /* the peer has reset it */                          \
+    X(ERROR, "error")                         /* out of memory, or a fault of the service */       \
+    X(KILLED, "killed")                       /* tcpctl kill */                                    \
+    X(HANDSHAKE_TIMEOUT, "handshake_timeout") /* timeouts.handshake */                             \
+    X(PROXY_PROTOCOL, "proxy_protocol") /* no valid header, or not from a peer that is trusted */  \
+    X(REJECTED, "rejected")             /* whom the header tells of may not come in */
 
 #define REJECT_REASONS(X)                                                                          \
     X(CONNECTIONS, "connections") /* limits.connections, overload "reset" */                       \

@@ -7,7 +7,6 @@
 #include "base/places.h"
 #include "child/acceptor_state.h"
 #include "child/admission.h"
-#include "child/gate.h"
 #include "io/sock.h"
 
 #include <errno.h>
@@ -215,41 +214,14 @@ static enum outcome hand_over(struct acceptor *acceptor, struct worker *worker,
     counter_add(&counters->closed[CLOSE_ERROR], 1);
     __atomic_sub_fetch(&worker->load, 1, __ATOMIC_RELAXED);
     places_give(shared->board, shared->child, service->id);
-    admission_give(shared, service, &handover->peer);
+    if (service->proxy_protocol != PROXY_PROTOCOL_REQUIRED)
+        admission_give(shared, service, &handover->peer);
     return ran_out(acceptor, errnum);
 }
 
-static struct counters *counters_of(const struct door *door)
+static struct newcomer newcomer_of(const struct door *door, int fd, const struct addr *peer)
 {
-    return &door->acceptor->slot->services[door->listener->service->index];
-}
-
-/* The peer gets a reset, and no worker hears of it. */
-static void reject(const struct door *door, int fd, const struct addr *peer,
-                   enum reject_reason reason)
-{
-    struct acceptor *acceptor = door->acceptor;
-    counter_add(&counters_of(door)->rejected[reason], 1);
-    rejects_log(&acceptor->rejects, acceptor->loop->now, "rejected", door->listener->service->name,
-                fd, peer, reason);
-    sock_reset(fd);
-}
-
-/* Whom only a trial would keep out is counted, logged and served. */
-static void note_trial(const struct door *door, int fd, const struct addr *peer,
-                       enum reject_reason reason)
-{
-    struct acceptor *acceptor = door->acceptor;
-    counter_add(&counters_of(door)->would_reject[reason], 1);
-    rejects_log(&acceptor->trials, acceptor->loop->now, "would_reject",
-                door->listener->service->name, fd, peer, reason);
-}
-
-/* Whether the service's lists keep the peer out, trial or not. */
-static bool is_barred(const struct door *door, int fd, const struct addr *peer)
-{
-    const struct access *access = door->listener->service->access;
-    return access && !gate_lets_in(access, fd, peer);
+    return (struct newcomer){door->listener->service, fd, peer, door->acceptor->loop->now};
 }
 
 /* At a limit with overload = "reset": taken out of the kernel's queue, and gone. */
@@ -260,26 +232,12 @@ static enum outcome reject_one(const struct door *door)
     int fd = accept_one(door, &peer);
     if (fd < 0)
         return accept_failed(door->acceptor);
-    bool barred = access && access->enforce && is_barred(door, fd, &peer);
-    reject(door, fd, &peer, barred ? REJECT_ACCESS : REJECT_CONNECTIONS);
+    struct newcomer newcomer = newcomer_of(door, fd, &peer);
+    bool barred = access && access->enforce && admission_is_barred(&newcomer);
+    admission_refuse(&door->acceptor->admission, &newcomer,
+                     barred ? REJECT_ACCESS : REJECT_CONNECTIONS);
+    sock_reset(fd);
     return GOES_ON;
-}
-
-/* Why a client may not come in; REJECT_REASON_COUNT: it may, and is counted by its address. */
-static enum reject_reason judge(const struct door *door, const struct handover *handover)
-{
-    const struct pool_shared *shared = door->acceptor->setup.shared;
-    const struct service *service = door->listener->service;
-    if (is_barred(door, handover->fd, &handover->peer)) {
-        if (service->access->enforce)
-            return REJECT_ACCESS;
-        note_trial(door, handover->fd, &handover->peer, REJECT_ACCESS);
-    }
-    struct admission admission =
-        admission_take(shared, service, &handover->peer, handover->accepted);
-    if (admission.trial)
-        note_trial(door, handover->fd, &handover->peer, admission.reason);
-    return admission.refused ? admission.reason : REJECT_REASON_COUNT;
 }
 
 static void give_place_back(const struct door *door)
@@ -288,14 +246,18 @@ static void give_place_back(const struct door *door)
     places_give(shared->board, shared->child, door->listener->service->id);
 }
 
-/* Who it is is known only now: what it is refused for costs the place that it had. */
+/*
+ * Who it is is known only now: what it is refused for costs the place that it had.  Behind
+ * proxies it is not known before the header has come.
+ */
 static bool may_come_in(const struct door *door, const struct handover *handover)
 {
-    enum reject_reason reason = judge(door, handover);
-    if (reason == REJECT_REASON_COUNT)
+    struct newcomer newcomer = newcomer_of(door, handover->fd, &handover->peer);
+    if (door->listener->service->proxy_protocol == PROXY_PROTOCOL_REQUIRED ||
+        admission_ask(&door->acceptor->admission, &newcomer))
         return true;
     give_place_back(door);
-    reject(door, handover->fd, &handover->peer, reason);
+    sock_reset(handover->fd);
     return false;
 }
 
@@ -388,6 +350,7 @@ struct acceptor *acceptor_new(const struct acceptor_setup *setup, struct loop *l
     }
     *acceptor = (struct acceptor){.setup = *setup, .loop = loop, .doors = doors};
     acceptor->slot = board_thread(shared->board, shared->child, setup->worker_count);
+    acceptor->admission = (struct admission){.shared = shared, .slot = acceptor->slot};
     acceptor->score = &shared->board->children[shared->child];
     acceptor->room = (struct watch){room_again, shared->board->scoreboard->room, EPOLLIN | EPOLLET};
     for (unsigned i = 0; i < setup->listener_count; i++) {

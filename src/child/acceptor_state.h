@@ -4,8 +4,8 @@
 #define TCPD_CHILD_ACCEPTOR_STATE_H
 
 #include "child/acceptor.h"
+#include "child/admission.h"
 #include "child/beat.h"
-#include "child/rejects.h"
 
 /* One listening socket as this child sees it. */
 struct door {
@@ -30,7 +30,7 @@ struct acceptor {
     struct watch room; /* scoreboard->room */
     struct timer retry;
     uint64_t complained; /* when running out was last logged */
-    struct rejects rejects, trials;
+    struct admission admission;
     bool stopping;
     struct timer tick; /* of the last call */
     unsigned ticks;

@@ -3,6 +3,8 @@
 
 #include "base/addresses.h"
 #include "base/clock.h"
+#include "child/gate.h"
+#include "child/worker.h"
 
 #include <sys/socket.h>
 
@@ -74,24 +76,67 @@ static void count_only(struct address_demand *demand)
     demand->limits.interval = 0;
 }
 
-struct admission admission_take(const struct pool_shared *shared, const struct service *service,
-                                const struct addr *peer, uint64_t now)
+static struct counters *counters_of(const struct admission *admission,
+                                    const struct newcomer *newcomer)
 {
-    struct admission admission = {0};
+    return &admission->slot->services[newcomer->service->index];
+}
+
+void admission_refuse(struct admission *admission, const struct newcomer *newcomer,
+                      enum reject_reason reason)
+{
+    counter_add(&counters_of(admission, newcomer)->rejected[reason], 1);
+    rejects_log(&admission->rejects, newcomer->now, "rejected", newcomer->service->name,
+                newcomer->fd, newcomer->peer, reason);
+}
+
+static void note_trial(struct admission *admission, const struct newcomer *newcomer,
+                       enum reject_reason reason)
+{
+    counter_add(&counters_of(admission, newcomer)->would_reject[reason], 1);
+    rejects_log(&admission->trials, newcomer->now, "would_reject", newcomer->service->name,
+                newcomer->fd, newcomer->peer, reason);
+}
+
+bool admission_is_barred(const struct newcomer *newcomer)
+{
+    const struct access *access = newcomer->service->access;
+    return access && !gate_lets_in(access, newcomer->fd, newcomer->peer);
+}
+
+static bool ask_lists(struct admission *admission, const struct newcomer *newcomer)
+{
+    if (!admission_is_barred(newcomer))
+        return true;
+    if (newcomer->service->access->enforce)
+        admission_refuse(admission, newcomer, REJECT_ACCESS);
+    else
+        note_trial(admission, newcomer, REJECT_ACCESS);
+    return !newcomer->service->access->enforce;
+}
+
+static bool ask_limits(struct admission *admission, const struct newcomer *newcomer)
+{
+    const struct pool_shared *shared = admission->shared;
     struct demands demands;
-    collect(&demands, shared, service, peer);
-    for (unsigned tries = 0; demands.count > 0 && tries <= demands.count; tries++) {
-        if (addresses_take(shared->board, shared->child, demands.list, demands.count, now))
-            return admission;
+    collect(&demands, shared, newcomer->service, newcomer->peer);
+    while (demands.count > 0 && !addresses_take(shared->board, shared->child, demands.list,
+                                                demands.count, newcomer->now)) {
         unsigned i = refused(&demands);
-        admission.reason = reason_of(demands.list[i].verdict);
-        admission.trial = !demands.limits[i]->enforce && admission.reason != REJECT_OVERLOAD;
-        admission.refused = !admission.trial;
-        if (admission.refused)
-            return admission;
+        enum reject_reason reason = reason_of(demands.list[i].verdict);
+        if (demands.limits[i]->enforce || reason == REJECT_OVERLOAD) {
+            admission_refuse(admission, newcomer, reason);
+            return false;
+        }
+        note_trial(admission, newcomer, reason);
         count_only(&demands.list[i]);
     }
-    return admission;
+    return true;
+}
+
+bool admission_ask(struct admission *admission, const struct newcomer *newcomer)
+{
+    return ask_lists(admission, newcomer) && ask_limits(admission, newcomer);
 }
 
 void admission_give(const struct pool_shared *shared, const struct service *service,

@@ -2,26 +2,23 @@
 #include "child/gate.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <sys/socket.h>
-
-/* The acceptor's: a peer's own group, and its supplementary ones; nobody has more. */
-static gid_t gids[1 + NGROUPS_MAX];
 
 static bool needs_groups(const struct access *access)
 {
     return access->allow.has_groups || access->deny.has_groups;
 }
 
-/* Who has connected, as the kernel noted it then.  What it does not tell leaves *peer unknown. */
-static void ask_kernel(int fd, bool groups, struct access_peer *peer)
+/* Who has connected, as the kernel noted it then; `gids` has room for the most that anybody has.
+ * What is not told leaves *peer unknown. */
+static void ask_kernel(int fd, bool groups, gid_t *gids, struct access_peer *peer)
 {
     struct ucred credentials;
-    socklen_t length = sizeof credentials, room = NGROUPS_MAX * sizeof *gids;
+    socklen_t length = sizeof credentials, room = groups ? NGROUPS_MAX * sizeof *gids : 0;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length))
         return;
-    if (!groups)
-        room = 0;
-    else if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, gids + 1, &room))
+    if (groups && getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, gids + 1, &room))
         return;
     gids[0] = credentials.gid;
     peer->known = true;
@@ -30,10 +27,22 @@ static void ask_kernel(int fd, bool groups, struct access_peer *peer)
     peer->gid_count = 1 + (unsigned)(room / sizeof *gids);
 }
 
+static bool lets_unix_in(const struct access *access, int fd, const struct addr *peer)
+{
+    struct access_peer asker = {.address = peer};
+    bool groups = needs_groups(access);
+    gid_t *gids = malloc((1 + (groups ? NGROUPS_MAX : 0)) * sizeof *gids);
+    if (gids)
+        ask_kernel(fd, groups, gids, &asker);
+    bool allowed = access_judge(access, &asker).allowed;
+    free(gids);
+    return allowed;
+}
+
 bool gate_lets_in(const struct access *access, int fd, const struct addr *peer)
 {
     struct access_peer asker = {.address = peer};
     if (peer->family == AF_UNIX)
-        ask_kernel(fd, needs_groups(access), &asker);
+        return lets_unix_in(access, fd, peer);
     return access_judge(access, &asker).allowed;
 }

@@ -7,7 +7,7 @@
 
 /*
  * Whether the lists let the peer in: access_judge, and for a unix socket what the system tells
- * of its other end.  Of one thread of the process, the acceptor.
+ * of its other end.  Any thread of a child.
  */
 bool gate_lets_in(const struct access *access, int fd, const struct addr *peer);
 

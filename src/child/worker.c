@@ -71,7 +71,16 @@ static void gone(struct conn_set *set, const struct service *service, const stru
     struct worker *worker = set->owner;
     __atomic_sub_fetch(&worker->load, 1, __ATOMIC_RELAXED);
     places_give(worker->shared->board, worker->shared->child, service->id);
-    admission_give(worker->shared, service, peer);
+    if (peer)
+        admission_give(worker->shared, service, peer);
+}
+
+static bool admit(struct conn_set *set, const struct service *service, int fd,
+                  const struct addr *peer)
+{
+    struct worker *worker = set->owner;
+    struct newcomer newcomer = {service, fd, peer, worker->loop.now};
+    return admission_ask(&worker->admission, &newcomer);
 }
 
 static int init_set(struct worker *worker, struct error *error)
@@ -84,7 +93,9 @@ static int init_set(struct worker *worker, struct error *error)
         .access_log = shared->access_log,
         .owner = worker,
         .gone = gone,
+        .admit = admit,
     };
+    worker->admission = (struct admission){.shared = shared, .slot = worker->set.slot};
     return conn_set_init(&worker->set, shared->services, shared->service_count, error);
 }
 

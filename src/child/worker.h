@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/scoreboard.h"
+#include "child/admission.h"
 #include "child/beat.h"
 #include "child/inquiry.h"
 #include "child/queue.h"
@@ -41,6 +42,7 @@ struct worker {
     struct loop loop;
     struct conn_set set;
     struct beat beat;
+    struct admission admission; /* of clients behind proxies */
     struct inbox inbox;
     unsigned load;      /* atomic: connections given to it and not yet closed */
     uint64_t cut_at;    /* atomic: when the drain that was ordered is over; 0: none was */

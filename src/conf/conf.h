@@ -34,8 +34,11 @@ struct listen {
 struct conf_service {
     struct service service;
     struct listen *listens;
-    size_t listen_count;  /* at least 1 */
-    struct access access; /* service.access points here, or is NULL */
+    size_t listen_count;       /* at least 1 */
+    struct access access;      /* service.access points here, or is NULL */
+    struct prefix_set trusted; /* what service.trusted points to, when it was set */
+    const char **trusted_texts;
+    size_t trusted_count;
     const char *file;
     unsigned line;
 };

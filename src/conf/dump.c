@@ -5,6 +5,7 @@
 #include "conf/access.h"
 #include "conf/listen.h"
 #include "conf/option.h"
+#include "conf/proxies.h"
 
 #include <string.h>
 
@@ -62,6 +63,7 @@ void dump_service(FILE *out, const struct conf_service *service, bool with_liste
     fputs("      access = {", out);
     access_print(out, &service->access);
     fputs(" };\n", out);
+    proxies_print(out, service);
     for (const struct section *section = option_service; section->name != NULL; section++)
         print_section(out, section, &service->service, "      ");
 }

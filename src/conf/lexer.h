@@ -38,7 +38,7 @@ struct scalars {
     size_t most;   /* of them that may come: set before lexer_scan */
 };
 
-/* Returns 0, or -1 with the first mistake and its line. */
+/* The text ends with a newline.  Returns 0, or -1 with the first mistake and its line. */
 int lexer_scan(struct memory *memory, const char *text, struct scalars *scalars, unsigned *line,
                struct error *error);
 

@@ -119,19 +119,21 @@ static const struct option service_limits[] = {
 };
 
 /* The same at the top, with defaults, and in a service, where it inherits them. */
-#define TIMEOUTS(type, idle_, write_, lifetime_, linger_)                                          \
+#define TIMEOUTS(type, idle_, write_, lifetime_, linger_, handshake_)                              \
     {"idle", DURATION(CLOCK_MS, YEAR), .or_zero = true, .standard = (idle_),                       \
      FIELD(type, timeouts.idle)},                                                                  \
         {"write", DURATION(CLOCK_MS, YEAR), .or_zero = true, .standard = (write_),                 \
          FIELD(type, timeouts.write)},                                                             \
         {"lifetime", DURATION(CLOCK_MS, YEAR), .or_zero = true, .standard = (lifetime_),           \
          FIELD(type, timeouts.lifetime)},                                                          \
+        {"linger", DURATION(CLOCK_MS, HOUR), .standard = (linger_), FIELD(type, timeouts.linger)}, \
     {                                                                                              \
-        "linger", DURATION(CLOCK_MS, HOUR), .standard = (linger_), FIELD(type, timeouts.linger)    \
+        "handshake", DURATION(CLOCK_MS, HOUR), .standard = (handshake_),                           \
+                                               FIELD(type, timeouts.handshake)                     \
     }
 
 static const struct option daemon_timeouts[] = {
-    TIMEOUTS(struct conf, "5m", "60s", "0", "5s"),
+    TIMEOUTS(struct conf, "5m", "60s", "0", "5s", "10s"),
     {"drain", DURATION(CLOCK_MS, 24 * HOUR), .or_zero = true, .standard = "30s",
      FIELD(struct conf, drain)},
     {"retire", DURATION(CLOCK_MS, YEAR), .or_zero = true, .standard = "0",
@@ -140,7 +142,7 @@ static const struct option daemon_timeouts[] = {
 };
 
 static const struct option service_timeouts[] = {
-    TIMEOUTS(struct service, NULL, NULL, NULL, NULL),
+    TIMEOUTS(struct service, NULL, NULL, NULL, NULL, NULL),
     {.name = NULL},
 };
 
@@ -152,6 +154,18 @@ const struct section option_daemon[] = {
 const struct section option_service[] = {
     {"limits", service_limits},
     {"timeouts", service_timeouts},
+    {.name = NULL},
+};
+
+static const struct choice proxy_protocols[] = {
+    {"off", PROXY_PROTOCOL_OFF},
+    {"required", PROXY_PROTOCOL_REQUIRED},
+    {NULL, 0},
+};
+
+const struct option option_proxy_protocol[] = {
+    {"proxy_protocol", CHOICE(proxy_protocols), .standard = "off",
+     FIELD(struct service, proxy_protocol)},
     {.name = NULL},
 };
 

@@ -50,6 +50,9 @@ extern const struct option option_listen[];
 /* What the group access of a service holds besides its lists: one option, of struct access. */
 extern const struct option option_access[];
 
+/* The plain setting proxy_protocol of a service. */
+extern const struct option option_proxy_protocol[];
+
 /* Gives every option that has a default its default. */
 void option_defaults(struct memory *memory, const struct section *sections, void *base);
 

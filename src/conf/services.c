@@ -4,6 +4,7 @@
 #include "conf/access.h"
 #include "conf/listen.h"
 #include "conf/option.h"
+#include "conf/proxies.h"
 #include "conf/unknown.h"
 #include "conf/value.h"
 
@@ -64,8 +65,8 @@ static void check_needed(struct reading *reading, const struct node *node)
 static void read_setting(struct reading *reading, const struct node *node,
                          struct conf_service *service)
 {
-    static const char *const known[] = {"name",   "type",     "listen", "access",
-                                        "limits", "timeouts", NULL};
+    static const char *const known[] = {"name",     "type",           "listen",  "access", "limits",
+                                        "timeouts", "proxy_protocol", "trusted", NULL};
     for (size_t i = 0; i < NEEDED_COUNT; i++) {
         if (strcmp(needed[i].name, node->name) == 0) {
             needed[i].read(reading, node, service);
@@ -80,7 +81,7 @@ static void read_setting(struct reading *reading, const struct node *node,
     }
     if (strcmp(node->name, "access") == 0)
         access_read(reading, node, service);
-    else
+    else if (!proxies_read(reading, node, service))
         unknown_setting(reading, node, "services", known);
 }
 
@@ -113,6 +114,7 @@ static void read_service(struct reading *reading, const struct node *node,
     check_needed(reading, node);
     for (const struct node *child = node->first; child != NULL; child = child->next)
         read_setting(reading, child, service);
+    proxies_check(reading, node, service);
     if (service->service.name != NULL)
         check_name(reading, node, service->service.name);
 }
@@ -128,6 +130,7 @@ static void prepare(struct reading *reading, const struct node *node, struct con
     service->service.limits.overload = conf->limits.overload;
     option_defaults(reading->memory, option_service, &service->service);
     access_prepare(reading, service);
+    proxies_prepare(reading, service);
 }
 
 static bool list_is_valid(struct reading *reading, const struct node *root, const struct node *list)

@@ -14,8 +14,7 @@ static const struct absent {
 } absents[] = {
     {"", {"user", "group"}},
     {"limits", {"queue_delay", "handshakes"}},
-    {"timeouts", {"handshake"}},
-    {"services", {"tls", "proxy_protocol", "trusted", "user", "group"}},
+    {"services", {"tls", "user", "group"}},
     {"services", {"command", "directory", "environment", "instances", "stderr", "path", "options"}},
     {"services", {"upstreams", "balance", "connect_timeout", "retries", "send_proxy", "health"}},
     {"type", {"exec", "proxy", "module"}},

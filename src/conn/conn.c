@@ -7,13 +7,9 @@
 #include "io/sock.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-static void settle(struct conn *conn);
 
 static const struct service_ops *ops_of(const struct conn *conn)
 {
@@ -24,7 +20,8 @@ static const struct service_ops *ops_of(const struct conn *conn)
 
 uint32_t conn_first_events(const struct service *service)
 {
-    return service->ops->speaks_first ? EPOLLIN | EPOLLOUT : EPOLLIN;
+    bool at_once = service->ops->speaks_first && service->proxy_protocol == PROXY_PROTOCOL_OFF;
+    return at_once ? EPOLLIN | EPOLLOUT : EPOLLIN;
 }
 
 /* Nothing is known of the connection but that it was: it still counts. */
@@ -34,7 +31,8 @@ static void refuse(struct conn_set *set, const struct service *service,
     counter_add(&set->slot->services[service->index].closed[CLOSE_ERROR], 1);
     log_say(LOG_ERR, "out of memory: a connection of service %s was closed", service->name);
     close(handover->fd);
-    set->gone(set, service, &handover->peer);
+    bool admitted = service->proxy_protocol == PROXY_PROTOCOL_OFF;
+    set->gone(set, service, admitted ? &handover->peer : NULL);
 }
 
 void conn_open(struct conn_set *set, const struct listener *listener,
@@ -63,34 +61,44 @@ void conn_open(struct conn_set *set, const struct listener *listener,
     set->open++;
     histogram_add(&set->slot->wait, histogram_waits, conn_now(conn) - conn->accepted);
     timer_start(&conn->lifetime, conn->clocks->lifetime, conn->accepted);
-    if (service->ops->open)
-        service->ops->open(conn);
-    settle(conn);
+    if (service->proxy_protocol == PROXY_PROTOCOL_OFF)
+        conn_start(conn);
+    else
+        conn_header_begin(conn);
+    conn_settle(conn);
 }
 
-/* Ending: what may be called from anywhere only sets marks; settle acts on them. */
-
-static void end(struct conn *conn, enum close_reason reason)
+void conn_start(struct conn *conn)
 {
-    if (conn->phase != CONN_OPEN)
+    conn->phase = CONN_OPEN;
+    conn->unopened = false;
+    if (ops_of(conn)->open)
+        ops_of(conn)->open(conn);
+}
+
+/* Ending: what may be called from anywhere only sets marks; conn_settle acts on them. */
+
+void conn_leave(struct conn *conn, enum close_reason reason)
+{
+    if (!conn_is_live(conn))
         return;
     conn->phase = CONN_FINISHING;
     conn->reason = (uint8_t)reason;
 }
 
 /* Sending or receiving failed.  A reset after all was said is no loss, and no reason. */
-static void fail(struct conn *conn, enum close_reason reason)
+void conn_fail(struct conn *conn, enum close_reason reason)
 {
-    if (conn->phase == CONN_OPEN || conn->output)
+    if (conn_is_live(conn) || conn->output)
         conn->reason = (uint8_t)reason;
-    if (conn->phase == CONN_OPEN)
+    if (conn_is_live(conn))
         conn->phase = CONN_FINISHING;
     conn->broken = true;
 }
 
 void conn_finish(struct conn *conn)
 {
-    end(conn, conn->peer_finished ? CLOSE_EOF : CLOSE_DONE);
+    conn_leave(conn, conn->peer_finished ? CLOSE_EOF : CLOSE_DONE);
 }
 
 /* No callback comes any more; memory and descriptor go at the end of the turn. */
@@ -100,7 +108,7 @@ static void close_now(struct conn *conn)
     timer_stop(&conn->activity);
     timer_stop(&conn->lifetime);
     loop_forget(conn->set->loop, &conn->watch);
-    if (ops_of(conn)->close)
+    if (ops_of(conn)->close && !conn->unopened)
         ops_of(conn)->close(conn);
     counter_add(&conn->counters->closed[conn->reason], 1);
     histogram_add(&conn->counters->duration, histogram_durations, conn_now(conn) - conn->accepted);
@@ -108,6 +116,7 @@ static void close_now(struct conn *conn)
         conn_log_closed(conn);
     buffer_free(&conn->input);
     buffer_free(&conn->output);
+    free(conn->claim);
     conn->next_dead = conn->set->dead;
     conn->set->dead = conn;
 }
@@ -146,6 +155,8 @@ static struct fifo *current_clock(const struct conn *conn)
 {
     const struct clocks *clocks = conn->clocks;
     bool at_leisure = conn->reason == CLOSE_EOF || conn->reason == CLOSE_DONE;
+    if (conn->phase == CONN_HEADER)
+        return clocks->handshake;
     if (conn->phase == CONN_OPEN)
         return is_writing(conn) && clocks->write ? clocks->write : clocks->idle;
     if (conn->phase == CONN_FINISHING && (at_leisure || !clocks->linger) && clocks->write)
@@ -161,7 +172,7 @@ static bool is_steady(const struct conn *conn)
            !conn->wants_room && buffer_length(conn->input) < CONN_INPUT_MAX;
 }
 
-static void settle(struct conn *conn)
+void conn_settle(struct conn *conn)
 {
     if (conn->phase == CONN_CLOSED)
         return;
@@ -169,7 +180,7 @@ static void settle(struct conn *conn)
         close_now(conn);
         return;
     }
-    if (conn->phase != CONN_OPEN)
+    if (!conn_is_live(conn))
         buffer_free(&conn->input);
     if (conn->phase == CONN_FINISHING && !conn->output)
         say_fin(conn);
@@ -189,7 +200,7 @@ static void settle(struct conn *conn)
 static void keep(struct conn *conn, const char *bytes, size_t length)
 {
     if (buffer_append(&conn->input, bytes, length))
-        fail(conn, CLOSE_ERROR);
+        conn_fail(conn, CLOSE_ERROR);
 }
 
 /*
@@ -203,7 +214,7 @@ static void give_kept(struct conn *conn)
     if (conn->phase != CONN_OPEN)
         return;
     if (used == 0 && length >= CONN_INPUT_MAX && conn_room(conn) > 0 && !conn->wants_room)
-        fail(conn, CLOSE_ERROR);
+        conn_fail(conn, CLOSE_ERROR);
     buffer_consume(&conn->input, used);
 }
 
@@ -233,10 +244,13 @@ static void give_eof(struct conn *conn)
     buffer_free(&conn->input);
 }
 
-static void received(struct conn *conn, const char *bytes, size_t length)
+void conn_received(struct conn *conn, const char *bytes, size_t length)
 {
-    if (conn->phase != CONN_OPEN)
-        return; /* thrown away */
+    if (conn->phase != CONN_OPEN) {
+        if (conn->phase == CONN_HEADER)
+            conn_header_received(conn, bytes, length);
+        return; /* else thrown away */
+    }
     conn->received += length;
     counter_add(&conn->counters->received, length);
     if (conn->activity.fifo == conn->clocks->idle)
@@ -248,12 +262,14 @@ static void readable(struct conn *conn)
 {
     ssize_t length = sock_recv(conn->watch.fd, conn->set->scratch, CONN_SCRATCH);
     if (length > 0) {
-        received(conn, conn->set->scratch, (size_t)length);
+        conn_received(conn, conn->set->scratch, (size_t)length);
     } else if (length == 0) {
         conn->peer_finished = true;
+        if (conn->phase == CONN_HEADER)
+            conn_header_ended(conn);
         give_eof(conn);
     } else if (errno != EAGAIN && errno != EINTR) {
-        fail(conn, CLOSE_RESET);
+        conn_fail(conn, CLOSE_RESET);
     }
 }
 
@@ -264,7 +280,7 @@ static size_t send_now(struct conn *conn, const void *bytes, size_t length)
     ssize_t taken = sock_send(conn->watch.fd, bytes, length);
     if (taken < 0) {
         if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
-            fail(conn, CLOSE_RESET);
+            conn_fail(conn, CLOSE_RESET);
         return 0;
     }
     conn->sent += (size_t)taken;
@@ -283,7 +299,7 @@ void conn_send(struct conn *conn, const void *bytes, size_t length)
         return;
     bool too_much = buffer_length(conn->output) + length - taken > 2 * CONN_OUTPUT_HIGH;
     if (too_much || buffer_append(&conn->output, (const char *)bytes + taken, length - taken))
-        fail(conn, CLOSE_ERROR);
+        conn_fail(conn, CLOSE_ERROR);
 }
 
 size_t conn_room(const struct conn *conn)
@@ -323,10 +339,10 @@ void conn_ready(struct watch *watch, uint32_t events)
         if (is_reading(conn))
             readable(conn);
         else if (events & (EPOLLERR | EPOLLHUP))
-            fail(conn, CLOSE_RESET); /* told without being asked: both directions are dead */
+            conn_fail(conn, CLOSE_RESET); /* told without being asked: both directions are dead */
     }
     if (!is_steady(conn))
-        settle(conn);
+        conn_settle(conn);
 }
 
 void conn_resume(struct conn *conn)
@@ -334,7 +350,7 @@ void conn_resume(struct conn *conn)
     if (conn->phase == CONN_OPEN && conn->input)
         give_kept(conn);
     give_eof(conn);
-    settle(conn);
+    conn_settle(conn);
 }
 
 bool conn_is_open(const struct conn *conn)
@@ -367,79 +383,9 @@ struct timers *conn_timers(struct conn *conn)
     return &conn->set->loop->timers;
 }
 
-/* Time-outs. */
-
-static void idle_expired(struct timer *timer, uint64_t now)
-{
-    struct conn *conn = container_of(timer, struct conn, activity);
-    (void)now;
-    end(conn, CLOSE_IDLE);
-    settle(conn);
-}
-
-/*
- * Whether the peer has taken anything since the last look.  That we could send
- * nothing does not tell: the kernel lets us wait until a third of its buffer is free.
- */
-static bool peer_takes(struct conn *conn)
-{
-    int waiting = 0;
-    ioctl(conn->watch.fd, SIOCOUTQ, &waiting);
-    uint32_t taken = (uint32_t)conn->sent - (uint32_t)waiting;
-    bool takes = taken != conn->taken;
-    conn->taken = taken;
-    return takes;
-}
-
-/* The peer takes nothing: a reset frees what the kernel still holds for it. */
-static void write_expired(struct timer *timer, uint64_t now)
-{
-    struct conn *conn = container_of(timer, struct conn, activity);
-    if (peer_takes(conn)) {
-        timer_start(timer, conn->clocks->write, now);
-        return;
-    }
-    sock_reset_at_close(conn->watch.fd);
-    fail(conn, CLOSE_WRITE_TIMEOUT);
-    settle(conn);
-}
-
-static void linger_expired(struct timer *timer, uint64_t now)
-{
-    (void)now;
-    conn_cut(container_of(timer, struct conn, activity));
-}
-
-static void lifetime_expired(struct timer *timer, uint64_t now)
-{
-    struct conn *conn = container_of(timer, struct conn, lifetime);
-    (void)now;
-    end(conn, CLOSE_LIFETIME);
-    settle(conn);
-}
-
 void conn_cut(struct conn *conn)
 {
-    end(conn, CLOSE_DRAIN);
+    conn_leave(conn, CLOSE_DRAIN);
     conn->broken = true;
-    settle(conn);
-}
-
-/* Returns -1 without memory; a duration of 0 leaves *fifo NULL. */
-static int make_clock(struct fifo **fifo, struct timers *timers, uint64_t duration,
-                      void (*expired)(struct timer *, uint64_t))
-{
-    if (duration == 0)
-        return 0;
-    *fifo = timers_fifo(timers, duration, expired);
-    return *fifo ? 0 : -1;
-}
-
-int conn_make_clocks(struct clocks *clocks, struct timers *timers, const struct timeouts *timeouts)
-{
-    if (make_clock(&clocks->idle, timers, timeouts->idle, idle_expired) ||
-        make_clock(&clocks->write, timers, timeouts->write, write_expired) ||
-        make_clock(&clocks->lifetime, timers, timeouts->lifetime, lifetime_expired))
-        return -1;
-    return make_clock(&clocks->linger, timers, timeouts->linger, linger_expired);
+    conn_settle(conn);
 }

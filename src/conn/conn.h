@@ -2,8 +2,9 @@
 /*
  * A connection: the state machine between a socket and a service.
  *
- *   open ──► data … ──► finishing ──► lingering ──► closed
+ *   (header ──►) open ──► data … ──► finishing ──► lingering ──► closed
  *
+ * header     only behind proxies: nothing is sent, and the service does not know of it yet
  * open       bytes go to the service; what it sends goes to the peer
  * finishing  nothing goes to the service any more; what is queued is sent
  * lingering  tcpd's FIN is sent; the peer's is awaited, what it still sends is thrown away
@@ -94,8 +95,11 @@ struct conn_set {
     bool drains;   /* the worker has been told to finish */
     unsigned open; /* connections, those to be freed at the end of the turn included */
     void *owner;
-    /* A connection is no more: its place is free. */
+    /* A connection is no more: its place is free.  peer NULL: it was never admitted. */
     void (*gone)(struct conn_set *set, const struct service *service, const struct addr *peer);
+    /* Behind proxies, when it is known who the client is: whether it may come in. */
+    bool (*admit)(struct conn_set *set, const struct service *service, int fd,
+                  const struct addr *peer);
 
     char *scratch;         /* what is read goes here first */
     struct clocks *clocks; /* the FIFOs of each service */

@@ -53,6 +53,11 @@ static void record_unix_ends(const struct conn *conn, struct conn_record *record
 static void record_ends(const struct conn *conn, struct conn_record *record)
 {
     struct addr local = conn->listener->address;
+    if (conn->claim && conn->claim->has_addresses) {
+        record->peer = end_of(&conn->peer);
+        record->local = end_of(&conn->claim->local);
+        return;
+    }
     if (local.family == AF_UNIX) {
         record_unix_ends(conn, record);
         return;
@@ -87,7 +92,7 @@ static void record(const struct conn *conn, struct conn_record *record)
     socklen_t length = sizeof info;
     memset(record, 0, sizeof *record);
     record_ends(conn, record);
-    if (record->local.family != AF_UNIX &&
+    if (conn->listener->address.family != AF_UNIX &&
         getsockopt(conn->watch.fd, IPPROTO_TCP, TCP_INFO, &info, &length))
         info = (struct tcp_info){0};
     record->size = sizeof *record;
@@ -120,7 +125,7 @@ unsigned conn_set_list(struct conn_set *set, uint64_t service, size_t *from)
 static void kill_conn(struct conn *conn)
 {
     sock_reset_at_close(conn->watch.fd);
-    if (conn->phase == CONN_OPEN)
+    if (conn_is_live(conn))
         conn->phase = CONN_FINISHING;
     conn->reason = CLOSE_KILLED;
     conn_cut(conn);

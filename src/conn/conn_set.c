@@ -47,10 +47,11 @@ void conn_set_sweep(struct conn_set *set)
         set->dead = conn->next_dead;
         const struct service *service = conn->listener->service;
         const struct addr peer = conn->peer;
+        bool admitted = !conn->unopened;
         close(conn->watch.fd);
         free(conn);
         set->open--;
-        set->gone(set, service, &peer);
+        set->gone(set, service, admitted ? &peer : NULL);
     }
 }
 

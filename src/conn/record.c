@@ -13,6 +13,7 @@ const char *conn_phase_name(uint32_t phase)
         [CONN_OPEN] = "open",
         [CONN_FINISHING] = "finishing",
         [CONN_LINGERING] = "lingering",
+        [CONN_HEADER] = "header",
     };
     return phase < sizeof names / sizeof *names ? names[phase] : NULL;
 }

@@ -50,7 +50,7 @@ struct conn_record {
 
 _Static_assert(sizeof(struct conn_record) == CONN_RECORD_FIRST, "fields are only ever appended");
 
-/* "open", "finishing" or "lingering"; NULL: there is no such phase. */
+/* "header", "open", "finishing" or "lingering"; NULL: there is no such phase. */
 const char *conn_phase_name(uint32_t phase);
 
 /* Who the peer of a unix socket is. */

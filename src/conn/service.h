@@ -12,6 +12,7 @@
 
 #include "conn/access.h"
 #include "io/addr.h"
+#include "io/prefix.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -55,11 +56,14 @@ struct limits {
     bool enforce;           /* false: what would be refused by address is served and counted */
 };
 
-struct timeouts {      /* nanoseconds; 0: off */
-    uint64_t idle;     /* no byte in either direction */
-    uint64_t write;    /* output waits and the peer takes none of it */
-    uint64_t lifetime; /* from accept to the close */
-    uint64_t linger;   /* after tcpd's FIN, for the peer's */
+enum proxy_protocol { PROXY_PROTOCOL_OFF, PROXY_PROTOCOL_REQUIRED };
+
+struct timeouts {       /* nanoseconds; 0: off */
+    uint64_t idle;      /* no byte in either direction */
+    uint64_t write;     /* output waits and the peer takes none of it */
+    uint64_t lifetime;  /* from accept to the close */
+    uint64_t linger;    /* after tcpd's FIN, for the peer's */
+    uint64_t handshake; /* for what comes before the service: a header of the PROXY protocol */
 };
 
 /* A configured service.  Made by the configuration, read-only from then on. */
@@ -68,6 +72,9 @@ struct service {
     const struct service_ops *ops;
     struct limits limits;
     struct timeouts timeouts;
+    enum proxy_protocol proxy_protocol;
+    const struct prefix_set
+        *trusted;   /* who may send its header; NULL: nobody but over unix sockets */
     unsigned index; /* 0, 1, … in the order of the configuration: its place in every table */
     unsigned id;    /* in the scoreboard, the same for its name in all generations: the master's */
     const struct access *access; /* NULL: anybody may come in */

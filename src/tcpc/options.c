@@ -10,7 +10,7 @@
 
 #define LONG_ONLY 256 /* values of options without a letter begin here */
 
-enum { NO_SHUTDOWN = LONG_ONLY };
+enum { NO_SHUTDOWN = LONG_ONLY, PROXY_PROTOCOL, PROXY_SOURCE, PROXY_DESTINATION };
 
 /* One row for each option: what it is called, what --help says, and what it does. */
 struct rule {
@@ -71,6 +71,39 @@ static int set_verbose(struct options *options, const char *argument, struct err
     return 0;
 }
 
+static int set_proxy(struct options *options, const char *argument, struct error *error)
+{
+    if (strcmp(argument, "1") != 0 && strcmp(argument, "2") != 0)
+        return error_set(error, 0, "--proxy-protocol: the versions are 1 and 2, not \"%.40s\"",
+                         argument);
+    options->proxy_version = argument[0] - '0';
+    return 0;
+}
+
+static int read_addr(struct addr *addr, const char *option, const char *argument,
+                     struct error *error)
+{
+    struct error why;
+    if (addr_parse(addr, argument, &why))
+        return error_set(error, 0, "%s: %.400s", option, why.text);
+    if (addr->family != AF_INET && addr->family != AF_INET6)
+        return error_set(error, 0, "%s: \"%.100s\" is not IPv4:PORT or [IPv6]:PORT", option,
+                         argument);
+    return 0;
+}
+
+static int set_source(struct options *options, const char *argument, struct error *error)
+{
+    options->has_source = true;
+    return read_addr(&options->source, "--proxy-source", argument, error);
+}
+
+static int set_destination(struct options *options, const char *argument, struct error *error)
+{
+    options->has_destination = true;
+    return read_addr(&options->destination, "--proxy-destination", argument, error);
+}
+
 static int set_version(struct options *options, const char *argument, struct error *error)
 {
     (void)argument, (void)error;
@@ -93,6 +126,12 @@ static const struct rule rules[] = {
     {NO_SHUTDOWN, "no-shutdown", NULL, "do not", set_no_shutdown},
     {'z', "zero", NULL, "connect, say how it went, close", set_zero},
     {'v', "verbose", NULL, "tell each step of the connection's life on stderr", set_verbose},
+    {PROXY_PROTOCOL, "proxy-protocol", "VERSION",
+     "send a header of the PROXY protocol first: 1 or 2", set_proxy},
+    {PROXY_SOURCE, "proxy-source", "ADDRESS:PORT", "the client in it (default: this side)",
+     set_source},
+    {PROXY_DESTINATION, "proxy-destination", "ADDRESS:PORT", "where it went (default: the peer)",
+     set_destination},
     {'V', "version", NULL, "print the version and what was compiled in", set_version},
     {'h', "help", NULL, "print this help", set_help},
 };
@@ -169,6 +208,8 @@ int options_parse(struct options *options, int argc, char **argv, struct error *
         return -1;
     if (options->task != OPTIONS_CONNECT)
         return 0;
+    if (!options->proxy_version && (options->has_source || options->has_destination))
+        return error_set(error, 0, "--proxy-source and --proxy-destination want --proxy-protocol");
     return target_parse(&options->target, argc - optind, argv + optind, error);
 }
 

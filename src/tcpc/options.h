@@ -4,6 +4,7 @@
 #define TCPD_TCPC_OPTIONS_H
 
 #include "base/error.h"
+#include "io/addr.h"
 #include "tcpc/target.h"
 
 #include <stdbool.h>
@@ -19,6 +20,9 @@ struct options {
     bool half_close;  /* pass the end of standard input on as a FIN */
     bool zero;        /* connect, say how it went, close */
     bool verbose;
+    int proxy_version; /* of the header of the PROXY protocol that is sent first; 0: none */
+    bool has_source, has_destination;
+    struct addr source, destination; /* in that header, instead of the connection's own */
     struct target target;
 };
 

@@ -7,6 +7,7 @@
 #include "tcpc/edit.h"
 #include "tcpc/ends.h"
 #include "tcpc/happy.h"
+#include "tcpc/header.h"
 #include "tcpc/options.h"
 #include "tcpc/relay.h"
 #include "tcpc/resolve.h"
@@ -126,7 +127,7 @@ static int run_connection(const struct options *options)
     if (ends_fill(&error))
         return complain(error.text);
     int fd = establish(options, &story, &error);
-    if (fd < 0)
+    if (fd < 0 || header_send(options, fd, &error))
         return complain(error.text);
     return options->zero ? report_zero(options, &story, fd) : talk(options, &story, fd);
 }

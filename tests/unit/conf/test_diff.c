@@ -146,10 +146,12 @@ Test(conf_diff, every_setting_takes_part)
         "  level = \"error\"; access = false; };\n"
         "control = { socket = \"/x\"; mode = \"0600\"; group = \"root\"; };\n"
         "limits = { connections = 1; overload = \"reset\"; };\n"
-        "timeouts = { idle = 1; write = 1; lifetime = 1; linger = 1; drain = 1; retire = 1; };\n"
+        "timeouts = { idle = 1; write = 1; lifetime = 1; linger = 1; drain = 1; retire = 1;\n"
+        "  handshake = 1; };\n"
         "services = ( { name = \"echo\"; type = \"echo\"; listen = \"127.0.0.1:6007\";\n"
         "  limits = { overload = \"wait\"; };\n"
-        "  timeouts = { idle = \"5m\"; write = 60; lifetime = 0; linger = 5; }; } );\n",
+        "  timeouts = { idle = \"5m\"; write = 60; lifetime = 0; linger = 5; handshake = 10; }; } "
+        ");\n",
         "*setting pool.processes\n*setting pool.threads\n*setting pool.queue\n"
         "*setting pool.generations\n*setting pool.hang_timeout\n*setting pool.start_timeout\n"
         "*setting log.target\n*setting log.facility\n*setting log.socket\n*setting log.ident\n"
@@ -157,7 +159,8 @@ Test(conf_diff, every_setting_takes_part)
         "*setting control.socket\n*setting control.mode\n*setting control.group\n"
         "*setting limits.connections\n*setting limits.overload\n"
         "*setting timeouts.idle\n*setting timeouts.write\n*setting timeouts.lifetime\n"
-        "*setting timeouts.linger\n*setting timeouts.drain\n*setting timeouts.retire\n");
+        "*setting timeouts.linger\n*setting timeouts.handshake\n*setting timeouts.drain\n*setting "
+        "timeouts.retire\n");
 }
 
 /* A thousand services with two addresses each; every port is shifted, every tenth is changed. */

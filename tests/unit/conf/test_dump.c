@@ -113,6 +113,7 @@ Test(conf_dump, everything_set)
         "  level = \"debug\"; access = false; };\n"
         "limits = { connections = 10000000; overload = \"reset\"; };\n"
         "timeouts = { idle = 0; write = \"1500ms\"; lifetime = \"8760h\"; linger = 90;\n"
+        "  handshake = \"1h\";\n"
         "  drain = \"1m\"; retire = \"90m\"; };\n"
         "services = ( { name = \"a-b_9\"; type = \"chargen\"; listen = ( \"127.0.0.1:0\",\n"
         "  \"127.0.0.1:0\", \"[::]:9\", { address = \"unix:/run/q\\\"\\\\ \\x01x\"; mode = "
@@ -120,7 +121,10 @@ Test(conf_dump, everything_set)
         "  { address = \":10\"; backlog = 1; interface = \"lo\"; }, \"systemd:a\\\\b\",\n"
         "  \"[::ffff:1.2.3.4]:5\" );\n"
         "  limits = { connections = 3; overload = \"wait\"; };\n"
-        "  timeouts = { idle = \"1h\"; write = 0; lifetime = 61; linger = \"1ms\"; }; },\n"
+        "  timeouts = { idle = \"1h\"; write = 0; lifetime = 61; linger = \"1ms\";\n"
+        "    handshake = \"250ms\"; };\n"
+        "  proxy_protocol = \"required\"; trusted = [ \"10.0.0.0/24\", \"::1\", \"1.2.3.4\",\n"
+        "    \"2001:db8::/32\", \"0.0.0.0/0\", \"::/0\", \"9.9.9.9/32\" ]; },\n"
         "  { name = \"b\"; type = \"greet\"; listen = \"[::1]:0\"; } );\n");
 }
 

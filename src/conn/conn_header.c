@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection to a service behind proxies begins with a header of the PROXY protocol.  Until that
+ * is complete the service does not know of the connection, and nothing is sent.
+ */
+#include "conn/proxy_protocol.h"
+#include "conn/state.h"
+#include "io/sock.h"
+
+#include <stdlib.h>
+
+/* Made when there is something to keep: most of their life connections are without. */
+static struct claim *claim_of(struct conn *conn)
+{
+    if (!conn->claim)
+        conn->claim = calloc(1, sizeof *conn->claim);
+    return conn->claim;
+}
+
+/* Without memory the log does not say what was wrong. */
+static void refuse(struct conn *conn, const char *error)
+{
+    struct claim *claim = claim_of(conn);
+    if (claim)
+        claim->error = error;
+    sock_reset_at_close(conn->watch.fd);
+    conn_fail(conn, CLOSE_PROXY_PROTOCOL);
+}
+
+/* Who may connect to a unix socket, its mode says. */
+static bool is_trusted(const struct conn *conn)
+{
+    const struct prefix_set *trusted = conn_service(conn)->trusted;
+    if (conn->listener->address.family == AF_UNIX)
+        return true;
+    return trusted && prefix_set_find(trusted, &conn->peer) != PREFIX_NONE;
+}
+
+void conn_header_begin(struct conn *conn)
+{
+    conn->phase = CONN_HEADER;
+    conn->unopened = true;
+    if (!is_trusted(conn))
+        refuse(conn, "the peer is not trusted");
+}
+
+void conn_header_ended(struct conn *conn)
+{
+    refuse(conn, "the end came before the header");
+}
+
+/* From now on the client is the peer; without addresses the proxy remains what it is. */
+static bool believe(struct conn *conn, const struct proxy_header *header)
+{
+    if (!header->has_addresses)
+        return true;
+    struct claim *claim = claim_of(conn);
+    if (!claim)
+        return false;
+    claim->has_addresses = true;
+    claim->via = conn->peer;
+    claim->local = header->destination;
+    conn->peer = header->source;
+    return true;
+}
+
+/* What came behind the header in the same piece is the service's. */
+static void begin_service(struct conn *conn, const struct proxy_header *header, const char *bytes,
+                          size_t length)
+{
+    if (!believe(conn, header)) {
+        conn_fail(conn, CLOSE_ERROR);
+        return;
+    }
+    if (!conn->set->admit(conn->set, conn_service(conn), conn->watch.fd, &conn->peer)) {
+        sock_reset_at_close(conn->watch.fd);
+        conn_fail(conn, CLOSE_REJECTED);
+        return;
+    }
+    conn_start(conn);
+    if (length > header->length)
+        conn_received(conn, bytes + header->length, length - header->length);
+}
+
+void conn_header_received(struct conn *conn, const char *bytes, size_t length)
+{
+    struct proxy_header header;
+    if (conn->input && buffer_append(&conn->input, bytes, length)) {
+        conn_fail(conn, CLOSE_ERROR);
+        return;
+    }
+    struct buffer *begin = conn->input;
+    if (begin) {
+        bytes = buffer_bytes(begin);
+        length = buffer_length(begin);
+    }
+    enum proxy_verdict verdict = proxy_read(&header, bytes, length);
+    if (verdict == PROXY_MORE) {
+        if (!begin && buffer_append(&conn->input, bytes, length))
+            conn_fail(conn, CLOSE_ERROR);
+        return;
+    }
+    conn->input = NULL;
+    if (verdict == PROXY_DONE)
+        begin_service(conn, &header, bytes, length);
+    else
+        refuse(conn, header.error);
+    buffer_free(&begin);
+}
