@@ -6,6 +6,7 @@ import re
 import resource
 import signal
 import socket
+import unittest
 
 import tcpdchange
 import tcpdproc
@@ -212,6 +213,23 @@ class Machine(tcpdtest.TestCase):
         return [child["pid"] for one in tcpdchange.generations(daemon).values()
                 for child in one["children"] if child["state"] == "starting"]
 
+    def test_hups_while_one_is_under_way(self):
+        """However many they are, one more reload comes of them."""
+        daemon = self.tcpd("echo")
+        strace = self.hold_children(daemon)
+        daemon.signal(signal.SIGHUP)
+        [child] = poll_until(lambda: self.starting(daemon), WAIT, "a new child")
+        for _ in range(10):
+            daemon.signal(signal.SIGHUP)
+            for _ in range(2):  # each is seen before the next one is sent
+                daemon.done("status")
+        strace.stop()
+        os.kill(child, signal.SIGKILL)
+        poll_until(lambda: sum(daemon.done("status")["reloads"].values()) >= 2, WAIT, "the second")
+        daemon.done("reload")
+        self.assertEqual(sum(daemon.done("status")["reloads"].values()), 3)
+
+    @unittest.skipIf(tcpdproc.RUNS_UNDER == "asan", "nothing that strace holds can look for leaks")
     def test_served_and_stopped_meanwhile(self):
         """A reload that takes its time holds nobody up, and a stop does not wait for it."""
         daemon = self.tcpd("echo", timeouts={"drain": "1h"})

@@ -3,6 +3,7 @@
 was."""
 
 import ctypes
+import fcntl
 import os
 import re
 import signal
@@ -57,6 +58,8 @@ class Good(Upgrading):
         self.assertEqual(listeners(daemon), before, "the very same sockets")
         with open(pid_file, encoding="ascii") as file:
             self.assertEqual(int(file.read()), daemon.pid)
+            with self.assertRaises(BlockingIOError):  # it is locked as before
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.assertEqual(tcpdproc.title(daemon.pid), "tcpd: master")
         status = daemon.done("status")
         self.assertEqual(status["pid"], daemon.pid)
