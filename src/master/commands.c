@@ -164,10 +164,11 @@ static json_t *tell_addresses(const struct generation *generation, const struct 
     return list;
 }
 
-static json_t *tell_service(const struct master *master, const struct service *service)
+static json_t *tell_service(const struct master *master, const struct generation *generation,
+                            const struct service *service)
 {
     bool accepting = false;
-    json_t *addresses = tell_addresses(master->current, service, &accepting);
+    json_t *addresses = tell_addresses(generation, service, &accepting);
     json_t *told = json_pack("{s:s,s:s,s:s,s:o}", "name", service->name, "type", service->ops->type,
                              "state", accepting ? "accepting" : "drained", "addresses", addresses);
     json_object_update_new(told, tell_counters(master->scoreboard, service->id));
@@ -192,11 +193,15 @@ static void add_removed(const struct master *master, json_t *list)
 static void services(struct control_client *client, const json_t *request, void *owner)
 {
     const struct master *master = owner;
-    const struct conf *conf = master->current->conf;
+    const struct generation *generation = master->current;
     json_t *list = json_array();
     (void)request;
+    /* Right after an upgrade the generation that starts tells what the one that serves is like. */
+    if (!generation->conf && master->changes.next)
+        generation = master->changes.next;
+    const struct conf *conf = generation->conf;
     for (size_t i = 0; conf && i < conf->service_count; i++)
-        json_array_append_new(list, tell_service(master, &conf->services[i].service));
+        json_array_append_new(list, tell_service(master, generation, &conf->services[i].service));
     add_removed(master, list);
     control_answer(client, json_pack("{s:b,s:o}", "ok", 1, "services", list));
 }
