@@ -125,7 +125,7 @@ int sock_listen(const struct addr *address, int backlog, const char *interface, 
 }
 
 /* It is asked for each segment that arrives, and begins to read at the TCP header. */
-void sock_stop_beginnings(int fd, bool yes)
+int sock_stop_beginnings(int fd, bool yes)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS),
@@ -134,10 +134,8 @@ void sock_stop_beginnings(int fd, bool yes)
         BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
     };
     struct sock_fprog program = {sizeof code / sizeof *code, code};
-    if (yes)
-        setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
-    else
-        set_flag(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+    return yes ? setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program)
+               : set_flag(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 }
 
 void sock_local(int fd, struct addr *address)

@@ -27,8 +27,9 @@ int sock_listen(const struct addr *address, int backlog, const char *interface, 
  * Of a TCP listener: with `yes`, no connection begins there any more, while those that have begun
  * still come into the queue and can be accepted (a filter that drops SYN, socket(7)); so nobody is
  * connected to a queue that closes.  Who tries meanwhile is refused when it has closed.
+ * -1, with errno: the system does not let us (EPERM), and nothing has changed.
  */
-void sock_stop_beginnings(int fd, bool yes);
+int sock_stop_beginnings(int fd, bool yes);
 
 /* The address that a socket is bound to (getsockname(2)). */
 void sock_local(int fd, struct addr *address);

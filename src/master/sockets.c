@@ -263,7 +263,8 @@ static void apply_options(struct socket *socket)
     socket->options = socket->wanted;
 }
 
-/* Whoever may still be queued at one that retires must not be joined by others: it closes soon. */
+/* Who may still be queued at one that retires should not be joined by others: it closes soon.  Not
+ * every system lets an ordinary user do that. */
 static void set_state(struct socket *socket, enum socket_state state)
 {
     bool retired = state == SOCKET_RETIRED;

@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: MIT
 """What a real bash offers for half a line of tcpd, tcpctl and tcpc."""
 
+import fcntl
 import os
 import pty
 import re
 import select
 import shutil
+import struct
 import subprocess
 import tempfile
+import termios
 import time
 import unittest
 
@@ -180,6 +183,8 @@ class Tcpctl(CompletionTest):
         """With readline, which cuts the line into words in its own way."""
         os.symlink(PROGRAMS["tcpctl"], os.path.join(self.folder, "tcpctl"))
         master, slave = pty.openpty()
+        wide = struct.pack("4H", 24, 1000, 0, 0)  # no line is wrapped, however long the paths are
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, wide)
         shell = subprocess.Popen(
             [BASH, "--norc", "--noprofile", "-i"], stdin=slave, stdout=slave, stderr=slave,
             cwd=self.folder, start_new_session=True,
