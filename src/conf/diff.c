@@ -184,9 +184,7 @@ static void collect_section(struct memory *memory, const struct conf *conf,
                             const struct section *section, struct things *things)
 {
     for (const struct option *option = section->options; option->name != NULL; option++) {
-        const char *dot = section->name[0] == '\0' ? "" : ".";
-        FILE *out =
-            things_add(things, memory_print(memory, "%s%s%s", section->name, dot, option->name));
+        FILE *out = things_add(things, memory_print(memory, "%s.%s", section->name, option->name));
         option_print(out, option, conf);
         text_close(out);
     }
