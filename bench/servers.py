@@ -63,7 +63,9 @@ class LogSink:
 
 
 def tcpd_conf(services, threads=1, log='target = "none"; access = false;'):
-    return (f"pool = {{ threads = {threads}; }};\nlog = {{ {log} }};\n"
+    """As the others, it stays root under root: its folders, and tools, are root's."""
+    user = 'user = "root";\n' if os.geteuid() == 0 else ""
+    return (f"{user}pool = {{ threads = {threads}; }};\nlog = {{ {log} }};\n"
             f"services = (\n{', '.join(services)}\n);\n")
 
 

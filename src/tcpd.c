@@ -21,6 +21,12 @@
 #define WITH_SYSTEMD "no systemd"
 #endif
 
+#ifdef HAVE_SECCOMP
+#define WITH_SECCOMP "seccomp"
+#else
+#define WITH_SECCOMP "no seccomp"
+#endif
+
 static const char usage[] =
     "Usage: tcpd [-f] [-t|-T] [-c FILE] [-o PATH=VALUE]... [-p FILE]\n"
     "\n"
@@ -120,7 +126,8 @@ static int parse(struct command_line *command, int argc, char **argv)
 
 static int print_version(void)
 {
-    printf("tcpd %s\nbuilt with: libconfig, %s\nservices:", PACKAGE_VERSION, WITH_SYSTEMD);
+    printf("tcpd %s\nbuilt with: libconfig, %s, %s\nservices:", PACKAGE_VERSION, WITH_SYSTEMD,
+           WITH_SECCOMP);
     for (unsigned i = 0; registry_at(i); i++)
         printf(" %s", registry_at(i)->type);
     printf("\n");

@@ -67,7 +67,8 @@ struct thread_slot {
 struct child_score {
     uint64_t log_dropped; /* lines; atomic, any thread of the child */
     uint64_t accepted;    /* numbers its connections; the acceptor's */
-    uint64_t spare[6];
+    uint64_t refused; /* atomic: the system call that its sandbox ended it for, and one; 0: none */
+    uint64_t spare[5];
 };
 
 enum daemon_state { DAEMON_STARTING, DAEMON_SERVING, DAEMON_DRAINING, DAEMON_STOPPING };

@@ -8,6 +8,8 @@
 #include "child/acceptor.h"
 #include "child/channel.h"
 #include "child/inquiry.h"
+#include "child/privileges.h"
+#include "child/sandbox.h"
 #include "child/worker.h"
 
 #include <errno.h>
@@ -176,6 +178,14 @@ static int listen_to_master(struct child *child, struct error *error)
     return 0;
 }
 
+/* Nothing that needs another system call comes after. */
+static int shut_in(struct child *child, struct error *error)
+{
+    const struct child_setup *setup = child->setup;
+    unsigned threads = child->worker_count + 2; /* the acceptor, the logger */
+    return sandbox_enter(&setup->board->children[setup->index].refused, threads, error);
+}
+
 static int start(struct child *child, struct error *error)
 {
     const struct child_setup *setup = child->setup;
@@ -187,13 +197,15 @@ static int start(struct child *child, struct error *error)
                                          .beat_every = setup->beat_every,
                                          .access_log = setup->conf->log.access,
                                          .acceptor = &child->loop};
-    if (log_start(error) || make_services(child, error) || loop_init(&child->loop, error))
+    if (privileges_drop(&setup->conf->identity, error) || log_start(error))
+        return -1;
+    if (make_services(child, error) || loop_init(&child->loop, error))
         return -1;
     child->shared.services = child->services;
     child->shared.limits.connections = setup->connections;
     child->loop.owner = child;
     child->loop.woken = woken;
-    if (make_workers(child, error) || make_acceptor(child, error))
+    if (make_workers(child, error) || make_acceptor(child, error) || shut_in(child, error))
         return -1;
     return listen_to_master(child, error);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/access.h"
 
-#include "conf/account.h"
 #include "conf/kind.h"
+#include "conf/lookup.h"
 #include "conf/unknown.h"
 #include "conf/value.h"
 
@@ -13,6 +13,17 @@
 
 const char *const access_settings[] = {"allow", "deny", "enforce", NULL};
 
+static int find_user(const char *name, uint32_t *id)
+{
+    gid_t primary;
+    return lookup_user(name, id, &primary);
+}
+
+static int find_group(const char *name, uint32_t *id)
+{
+    return lookup_group(name, id);
+}
+
 /* How a unix peer is named. */
 static const struct account {
     const char *start;
@@ -20,8 +31,8 @@ static const struct account {
     bool is_group;
     int (*find)(const char *name, uint32_t *id);
 } accounts[] = {
-    {"uid:", "user", false, account_user},
-    {"gid:", "group", true, account_group},
+    {"uid:", "user", false, find_user},
+    {"gid:", "group", true, find_group},
 };
 
 #define ACCOUNT_COUNT (sizeof(accounts) / sizeof(accounts[0]))

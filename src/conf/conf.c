@@ -3,6 +3,7 @@
 #include "conf/conf.h"
 
 #include "conf/control.h"
+#include "conf/identity.h"
 #include "conf/include.h"
 #include "conf/option.h"
 #include "conf/override.h"
@@ -26,8 +27,13 @@ static void apply_overrides(struct reading *reading, struct node *root,
 
 static void read_setting(struct reading *reading, const struct node *node)
 {
-    static const char *const known[] = {"include", "pool",     "log",      "control",
-                                        "limits",  "timeouts", "services", NULL};
+    static const char *const known[] = {"user",    "group",  "include",  "pool",     "log",
+                                        "control", "limits", "timeouts", "services", NULL};
+    const struct option *option = option_find(option_daemon, node->name);
+    if (option != NULL) {
+        option_read(reading, option, node, reading->conf);
+        return;
+    }
     for (const struct section *section = option_daemon; section->name != NULL; section++) {
         if (strcmp(section->name, node->name) == 0) {
             option_read_section(reading, section, node, reading->conf);
@@ -71,6 +77,7 @@ static void fill(struct reading *reading, const struct node *root)
     note_limits(conf, root);
     services_read(reading, root, node_child(root, "services"));
     control_resolve(reading, root);
+    identity_resolve(reading, root);
 }
 
 /* From the main file on, wherever the files may come from. */

@@ -43,10 +43,25 @@ struct conf_service {
     unsigned line;
 };
 
+/* Who a child is. */
+struct conf_identity {
+    char user[64];  /* a name; "": nobody was named, and whoever has started the daemon it is */
+    char group[64]; /* likewise */
+    uid_t uid;
+    gid_t gid;
+    gid_t *groups; /* the supplementary ones, when it changes */
+    size_t group_count;
+    bool changes;     /* the master is root; false: a child stays what the master is */
+    const char *file; /* where user, or else group, stands; NULL: nowhere */
+    unsigned line;
+    const char *path; /* "user" or "group" */
+};
+
 struct memory;
 struct conf_snapshot;
 
 struct conf {
+    struct conf_identity identity;
     struct {
         unsigned processes;     /* 1 to 64 */
         unsigned threads;       /* resolved: never 0 */
@@ -124,6 +139,12 @@ struct conf *conf_load_snapshot(const char *text, size_t length,
 
 void conf_free(struct conf *conf);
 void conf_report_free(struct conf_report *report);
+
+/*
+ * Whether a process of this one's user may make children of that identity: 0, or -1 and EPERM in
+ * the error.
+ */
+int conf_identity_check(const struct conf_identity *identity, struct error *error);
 
 /* Holds a valid configuration against the machine and adds warnings to the report. */
 void conf_check_machine(const struct conf *conf, struct conf_report *report);

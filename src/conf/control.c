@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/control.h"
 
-#include "conf/account.h"
+#include "conf/lookup.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static void resolve_group(struct reading *reading, const struct node *node)
     struct conf *conf = reading->conf;
     if (conf->control.group[0] == '\0')
         return;
-    int result = account_group(conf->control.group, &conf->control.gid);
+    int result = lookup_group(conf->control.group, &conf->control.gid);
     conf->control.has_group = result == 0;
     if (result == 0)
         return;

@@ -184,7 +184,9 @@ static void collect_section(struct memory *memory, const struct conf *conf,
                             const struct section *section, struct things *things)
 {
     for (const struct option *option = section->options; option->name != NULL; option++) {
-        FILE *out = things_add(things, memory_print(memory, "%s.%s", section->name, option->name));
+        const char *dot = section->name[0] == '\0' ? "" : ".";
+        FILE *out =
+            things_add(things, memory_print(memory, "%s%s%s", section->name, dot, option->name));
         option_print(out, option, conf);
         text_close(out);
     }

@@ -9,6 +9,15 @@
 
 #include <string.h>
 
+/* One a line: they stand in no group. */
+static void print_top(FILE *out, const struct section *section, const void *base)
+{
+    for (const struct option *option = section->options; option->name != NULL; option++) {
+        option_print(out, option, base);
+        fputc('\n', out);
+    }
+}
+
 static void print_section(FILE *out, const struct section *section, const void *base,
                           const char *indent)
 {
@@ -70,7 +79,8 @@ void dump_service(FILE *out, const struct conf_service *service, bool with_liste
 
 int conf_dump(const struct conf *conf, FILE *out)
 {
-    for (const struct section *section = option_daemon; section->name != NULL; section++)
+    print_top(out, option_daemon, conf);
+    for (const struct section *section = option_daemon + 1; section->name != NULL; section++)
         print_section(out, section, conf, "");
     fputs("services = (\n", out);
     for (size_t i = 0; i < conf->service_count; i++) {

@@ -157,8 +157,17 @@ static void check_control(const struct conf *conf, struct conf_report *report)
                 folder);
 }
 
+static void check_identity(const struct conf *conf, struct conf_report *report)
+{
+    const struct conf_identity *identity = &conf->identity;
+    struct error error = {0};
+    if (identity->file != NULL && conf_identity_check(identity, &error) != 0)
+        warn_at(report, identity->file, identity->line, identity->path, "%s", error.text);
+}
+
 void conf_check_machine(const struct conf *conf, struct conf_report *report)
 {
+    check_identity(conf, report);
     check_descriptors(conf, report);
     check_control(conf, report);
     int most = somaxconn();

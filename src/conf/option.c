@@ -71,6 +71,13 @@ static const struct option pool_options[] = {
     {.name = NULL},
 };
 
+/* Both are looked up by identity.c. */
+static const struct option top_options[] = {
+    {"user", WORD(value_user_wrong), FIELD(struct conf, identity.user)},
+    {"group", WORD(value_group_wrong), FIELD(struct conf, identity.group)},
+    {.name = NULL},
+};
+
 /* The group is looked up by control.c. */
 static const struct option control_options[] = {
     {"socket", WORD(value_control_wrong), .standard = "/run/tcpd/control.sock",
@@ -147,8 +154,13 @@ static const struct option service_timeouts[] = {
 };
 
 const struct section option_daemon[] = {
-    {"pool", pool_options},    {"log", log_options},          {"control", control_options},
-    {"limits", daemon_limits}, {"timeouts", daemon_timeouts}, {.name = NULL},
+    {"", top_options},
+    {"pool", pool_options},
+    {"log", log_options},
+    {"control", control_options},
+    {"limits", daemon_limits},
+    {"timeouts", daemon_timeouts},
+    {.name = NULL},
 };
 
 const struct section option_service[] = {
@@ -189,7 +201,7 @@ void option_defaults(struct memory *memory, const struct section *sections, void
     }
 }
 
-static const struct option *option_find(const struct section *section, const char *name)
+const struct option *option_find(const struct section *section, const char *name)
 {
     const struct option *option = section->options;
     while (option->name != NULL && strcmp(option->name, name) != 0)

@@ -30,7 +30,7 @@ struct option {
     size_t size;                            /* of the field */
 };
 
-/* A group of options, called by its name. */
+/* A group of options, called by its name; "": those that stand in no group. */
 struct section {
     const char *name;
     const struct option *options; /* the last has no name */
@@ -38,7 +38,7 @@ struct section {
 
 #define POOL_THREADS_MAX 256 /* worker threads of one child */
 
-/* The sections of the daemon, with offsets into struct conf; the last has no name. */
+/* The sections of the daemon, with offsets into struct conf: first the one called "". */
 extern const struct section option_daemon[];
 
 /* Those that a service may have, with offsets into struct service. */
@@ -55,6 +55,9 @@ extern const struct option option_proxy_protocol[];
 
 /* Gives every option that has a default its default. */
 void option_defaults(struct memory *memory, const struct section *sections, void *base);
+
+/* The option of this name in a section, or NULL. */
+const struct option *option_find(const struct section *section, const char *name);
 
 /* Reads one value into its field; says what is wrong and leaves the field alone otherwise. */
 void option_read(struct reading *reading, const struct option *option, const struct node *node,

@@ -186,12 +186,22 @@ const char *value_control_wrong(const char *text)
     return "the absolute path of a socket, of at most 107 bytes, or \"\" for none";
 }
 
-/* What the system calls a group is its own business; a name that cannot be one is refused. */
-const char *value_group_wrong(const char *text)
+/* What the system calls somebody is its own business; a name that cannot be one is refused. */
+static bool may_be_known(const char *text)
 {
     size_t length = strnlen(text, 64);
     bool printable = length < 64;
     for (size_t i = 0; printable && i < length; i++)
         printable = (unsigned char)text[i] >= 0x20 && text[i] != 0x7f && text[i] != ':';
-    return printable ? NULL : "the name of a group, of at most 63 bytes, or \"\" for none";
+    return printable;
+}
+
+const char *value_group_wrong(const char *text)
+{
+    return may_be_known(text) ? NULL : "the name of a group, of at most 63 bytes, or \"\" for none";
+}
+
+const char *value_user_wrong(const char *text)
+{
+    return may_be_known(text) ? NULL : "the name of a user, of at most 63 bytes, or \"\" for none";
 }

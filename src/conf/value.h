@@ -35,8 +35,8 @@ bool value_mode(const char *text, mode_t *mode);
 /*
  * What is wrong with a text as a service's name, as the path of the log's socket, as the
  * name that stands before log lines, of a network interface, of an inherited socket, as the path of
- * the control socket ("" is fine), as its group ("" is fine): the end of a sentence that begins
- * with "expected", or NULL.  None is content with a newline.
+ * the control socket, of a group, of a user ("" is fine in these three): the end of a sentence that
+ * begins with "expected", or NULL.  None is content with a newline.
  */
 const char *value_name_wrong(const char *text);
 const char *value_socket_wrong(const char *text);
@@ -45,5 +45,6 @@ const char *value_interface_wrong(const char *text);
 const char *value_inherited_wrong(const char *text);
 const char *value_control_wrong(const char *text);
 const char *value_group_wrong(const char *text);
+const char *value_user_wrong(const char *text);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "base/places.h"
+#include "child/sandbox.h"
 #include "master/descriptors.h"
 
 #include <errno.h>
@@ -94,6 +95,18 @@ static void plan_restart(struct child_slot *child)
                 now);
 }
 
+/* What the sandbox has ended it for; the next one in its place begins anew. */
+static void add_refused(struct log_line *line, const struct child_slot *child)
+{
+    char name[SANDBOX_CALL_MAX];
+    uint64_t *refused = &child->generation->board->children[child->index].refused;
+    uint64_t number = __atomic_exchange_n(refused, 0, __ATOMIC_ACQUIRE);
+    if (number == 0)
+        return;
+    sandbox_call_name(number, name);
+    log_add(line, "syscall", name);
+}
+
 static void log_death(const struct child_slot *child, const siginfo_t *info, uint32_t held)
 {
     const struct generation *generation = child->generation;
@@ -108,6 +121,7 @@ static void log_death(const struct child_slot *child, const siginfo_t *info, uin
     log_add_number(&line, info->si_code == CLD_EXITED ? "exit" : "signal",
                    (uint64_t)info->si_status);
     log_add_number(&line, "lost", held);
+    add_refused(&line, child);
     log_end(&line, in_order ? LOG_INFO : LOG_ERR);
 }
 

@@ -196,7 +196,8 @@ struct generation *serve_new_generation(struct master *master, struct conf *conf
                                         struct error *error)
 {
     struct listeners listeners;
-    if (sockets_open(&master->sockets, conf, &listeners, error))
+    if (conf_identity_check(&conf->identity, error) ||
+        sockets_open(&master->sockets, conf, &listeners, error))
         return NULL;
     struct generation *generation = generation_new(master->number + 1, conf, &listeners,
                                                    master->scoreboard, &master->loop, error);

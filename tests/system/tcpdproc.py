@@ -82,6 +82,7 @@ class Syslog:
     def __init__(self, test):
         self.folder = tempfile.mkdtemp(prefix="tcpd-syslog-")
         test.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        os.chmod(self.folder, 0o755)  # children are another user when the test is root
         device = os.path.join(self.folder, "dev")
         path = os.path.join(self.folder, "log")
         os.mkdir(device)

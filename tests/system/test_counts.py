@@ -40,6 +40,8 @@ def start(tool=(), access=False):
 
     def argv(folder, port):
         settings = {"pool": {"threads": 1}, "log": {"access": access}}
+        if os.geteuid() == 0:
+            settings["user"] = "root"  # the tool writes into the folder from inside the child
         echo = tcpdtest.service("echo", listen=f"127.0.0.1:{port}")
         path = os.path.join(folder, "tcpd.conf")
         with open(path, "w", encoding="ascii") as file:

@@ -21,6 +21,7 @@ class SystemLog:
     def __init__(self, test):
         folder = tempfile.mkdtemp(prefix="tcpd-test-")
         test.addCleanup(shutil.rmtree, folder)
+        os.chmod(folder, 0o755)  # children are another user when the test is root
         self.path = os.path.join(folder, "log")
         self.datagrams = []
         self.socket = None
@@ -30,6 +31,7 @@ class SystemLog:
     def listen(self):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
+        os.chmod(self.path, 0o666)
 
     def close(self):
         self.socket.close()

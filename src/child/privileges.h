@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* What a child gives up before it has to do with a peer. */
+#ifndef TCPD_CHILD_PRIVILEGES_H
+#define TCPD_CHILD_PRIVILEGES_H
+
+#include "base/error.h"
+#include "conf/conf.h"
+
+/*
+ * Before there are threads.  The process becomes the user and the groups, when it is to change,
+ * and in any case has no capability, gets none by executing anything, and leaves no core.  All of
+ * it is verified; on -1 it must not go on.
+ */
+int privileges_drop(const struct conf_identity *identity, struct error *error);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* The user and the groups that children become. */
+#ifndef TCPD_CONF_IDENTITY_H
+#define TCPD_CONF_IDENTITY_H
+
+#include "conf/node.h"
+
+/*
+ * Looks both up and notes where they stand.  A master that is root has children that are `tcpd`,
+ * where there is such a user, or else `nobody`: root only if it is named.
+ */
+void identity_resolve(struct reading *reading, const struct node *root);
+
+#endif
