@@ -38,12 +38,25 @@ static int become(const struct conf_identity *identity, struct error *error)
     return 0;
 }
 
+static bool has_capabilities(void)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[WORDS] = {0};
+    if (syscall(SYS_capget, &header, data))
+        return true;
+    for (unsigned i = 0; i < WORDS; i++)
+        if (data[i].effective | data[i].permitted | data[i].inheritable)
+            return true;
+    return false;
+}
+
+/* Who has none may be under a filter that does not let capset(2) through: see tcpd.service. */
 static int drop_capabilities(struct error *error)
 {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct none[WORDS] = {0};
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    if (syscall(SYS_capset, &header, none))
+    if (has_capabilities() && syscall(SYS_capset, &header, none))
         return error_set(error, errno, "cannot give up capabilities");
     return 0;
 }
@@ -109,18 +122,6 @@ static bool has_ids(const struct conf_identity *identity)
 static bool can_be_root_again(const struct conf_identity *identity)
 {
     return identity->uid != 0 && (setresuid(0, 0, 0) == 0 || setuid(0) == 0 || seteuid(0) == 0);
-}
-
-static bool has_capabilities(void)
-{
-    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-    struct __user_cap_data_struct data[WORDS] = {0};
-    if (syscall(SYS_capget, &header, data))
-        return true;
-    for (unsigned i = 0; i < WORDS; i++)
-        if (data[i].effective | data[i].permitted | data[i].inheritable)
-            return true;
-    return false;
 }
 
 static int verify(const struct conf_identity *identity, struct error *error)

@@ -138,6 +138,15 @@ static void forget_process(struct child_slot *child)
     child->generation->events->child_gone(child);
 }
 
+/* A filter that it was started with; its own has let all that a start takes through. */
+static const char *advice_on(const siginfo_t *info)
+{
+    return info->si_code != CLD_EXITED && info->si_status == SIGSYS
+               ? "SystemCallFilter= of the unit has to let seccomp through, and capset where there "
+                 "are capabilities to give up"
+               : "the log may tell why";
+}
+
 static void say_why(struct child_slot *child, const siginfo_t *info)
 {
     struct generation *generation = child->generation;
@@ -147,10 +156,10 @@ static void say_why(struct child_slot *child, const siginfo_t *info)
         error_set(&generation->why, 0, "child %u.%u was not ready within pool.start_timeout",
                   generation->number, child->index);
     else
-        error_set(&generation->why, 0,
-                  "child %u.%u ended before it was ready (%s %d); the log may tell why",
+        error_set(&generation->why, 0, "child %u.%u ended before it was ready (%s %d); %s",
                   generation->number, child->index,
-                  info->si_code == CLD_EXITED ? "status" : "signal", info->si_status);
+                  info->si_code == CLD_EXITED ? "status" : "signal", info->si_status,
+                  advice_on(info));
 }
 
 static void see_whether_closed(struct generation *generation)

@@ -87,6 +87,11 @@ def children():
     return [pid for pid in processes() if pid != main_pid()]
 
 
+def seccomp_filters(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        return int(re.search(r"^Seccomp_filters:\s*(\d+)$", file.read(), re.MULTILINE)[1])
+
+
 def is_gone(pid):
     return not os.path.exists(f"/proc/{pid}")
 
@@ -244,7 +249,8 @@ class BootTest(unittest.TestCase):
         caller.finish()
 
     def check_humble(self, capabilities=0):
-        """No process of it is root, or has or can get a privilege beyond these capabilities."""
+        """No process of it is root, or has or can get a privilege; but for the master, these
+        capabilities.  Children are shut in further, by a filter of their own."""
         pids = processes()
         self.assertGreaterEqual(len(pids), 2)  # a master and a child at least
         tcpd = pwd.getpwnam("tcpd").pw_uid
@@ -252,9 +258,13 @@ class BootTest(unittest.TestCase):
             with open(f"/proc/{pid}/status", encoding="utf-8") as file:
                 fields = dict(line.rstrip("\n").split(":\t", 1) for line in file)
             self.assertEqual(fields["Uid"].split(), [str(tcpd)] * 4)
-            for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
-                self.assertEqual(int(fields[name], 16) & ~capabilities, 0, name)
+            left = capabilities if pid == main_pid() else 0
+            for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                self.assertEqual(int(fields[name], 16) & ~left, 0, name)
+            self.assertEqual(int(fields["CapBnd"], 16) & ~capabilities, 0)
             self.assertEqual(fields["NoNewPrivs"], "1")
+        filters = [seccomp_filters(pid) for pid in (main_pid(), children()[0])]
+        self.assertEqual(filters[1], filters[0] + 1)
 
 
 def main():

@@ -16,7 +16,7 @@ class Service(BootTest):
             self.assertEqual(run("systemd-analyze", "verify", "--man=no", path), (0, ""))
 
     def test_exposure(self):
-        for example, most in ((None, 1.1), ("low-ports.conf", 1.4), ("isolated.conf", 0.3)):
+        for example, most in ((None, 1.1), ("low-ports.conf", 1.5), ("isolated.conf", 0.3)):
             with self.subTest(example=example):
                 if example:
                     self.example(example)
@@ -91,3 +91,10 @@ class Service(BootTest):
         self.assertEqual(show("SubState"), "failed")
         self.assertEqual(show("ExecMainStatus"), "77")
         self.wait_journal(rf"^cannot start: {CONFIG}:3: service echo: .*: Permission denied$")
+
+    def test_filter_that_does_not_let_children_start(self):
+        self.unit("tcpd.service.d/filter.conf", "[Service]\nSystemCallFilter=~seccomp\n")
+        self.assertNotEqual(systemctl("start", "tcpd", check=False)[0], 0)
+        self.wait_journal(r"ended before it was ready \(signal 31\); SystemCallFilter= of the unit "
+                          "has to let seccomp through")
+        systemctl("stop", "tcpd")
