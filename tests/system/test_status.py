@@ -12,6 +12,7 @@ import time
 import unittest
 
 import prometheus
+import tcpdchange
 import tcpdproc
 import tcpdtest
 from tcpdtest import poll_until, service
@@ -334,6 +335,8 @@ class Counts(tcpdtest.TestCase):
             client.sendall(b"x")
             client.expect(b"x")
         size = sum(100 + i for i in range(20)) + 3
+        # The peer may have an answer before the thread that sent it has counted it.
+        poll_until(lambda: tcpdchange.services(daemon)["echo"]["sent"] == size)
         samples = metrics(daemon)
         for name, value in {
                 of("connections_accepted_total", "echo"): 23,
