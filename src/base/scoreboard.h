@@ -152,13 +152,20 @@ struct scoreboard *scoreboard_adopt(int memory, int room, struct error *error);
 /* Unmaps it in this process and closes its descriptors; NULL is fine. */
 void scoreboard_free(struct scoreboard *scoreboard);
 
+/* What is to become of a listener at a drain, when no other child goes on with it. */
+enum last_call {
+    LAST_CALL_NONE,   /* another does: it is closed at once */
+    LAST_CALL_QUEUED, /* who is in the kernel's queue comes in before */
+    LAST_CALL_BEGUN,  /* and so does who has begun to connect: no others can begin any more */
+};
+
 /* The memory of one generation, as seen by a process of it, or by the master. */
 struct board {
     const struct scoreboard *scoreboard;
     struct board_entry entry;
     uint32_t *ids;       /* of its services in the scoreboard, by index */
     uint16_t *indices;   /* the way back: index + 1, by id; 0: not of this generation */
-    uint8_t *last_calls; /* by listener, not 0: who is queued there gets in at a drain */
+    uint8_t *last_calls; /* by listener, an enum last_call; the master's */
     struct child_score *children;
     char *threads; /* [child][thread]: see board_thread */
 };

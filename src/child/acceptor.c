@@ -311,7 +311,8 @@ static void adapt_burst(struct door *door, unsigned accepted, enum outcome outco
 
 static unsigned burst_of(const struct door *door)
 {
-    return door->last_call && door->queued < BURST_MAX ? door->queued : door->burst;
+    bool counted = door->last_call == LAST_CALL_QUEUED && door->queued < BURST_MAX;
+    return counted ? door->queued : door->burst;
 }
 
 /*

@@ -32,8 +32,8 @@ void acceptor_free(struct acceptor *acceptor);
 
 /*
  * Closes, in this process, the listening sockets that the master has marked in
- * board->last_calls: nobody else will accept there, so what the kernel has queued up to now is
- * accepted first, as far as there is room for it within a second.
+ * board->last_calls: nobody else will accept there, so whom the mark means is accepted first, as
+ * far as there is room within a second.
  */
 void acceptor_shut(struct acceptor *acceptor);
 

@@ -72,7 +72,7 @@ static void outlive_master(struct child *child)
     const struct board *board = child->setup->board;
     log_say(LOG_ERR, "the master is gone: finishing what is open");
     loop_remove(&child->loop, &child->channel);
-    memset(board->last_calls, 1, board->entry.listeners);
+    memset(board->last_calls, LAST_CALL_QUEUED, board->entry.listeners);
     drain(child, child->setup->conf->drain);
 }
 

@@ -8,9 +8,13 @@
 #include <unistd.h>
 
 #define TICK      (10 * CLOCK_MS) /* of the last call */
-#define LAST_CALL 100             /* ticks: at a stop, who is queued gets in for that long */
+#define LAST_CALL 100             /* ticks that it takes at most */
 
-/* The last call: who was in the kernel's queue when the stop was ordered still comes in. */
+/*
+ * The last call: who was in the kernel's queue when it was ordered still comes in, and, where no
+ * others can begin, who was about to get into the queue.  To such a peer the connection
+ * exists since our SYN-ACK, which is up to a round trip earlier than it does to us.
+ */
 
 static void see_whether_stopped(struct acceptor *acceptor)
 {
@@ -41,6 +45,8 @@ static bool somebody_waits(const struct door *door)
 
 bool last_call_was_answered(struct door *door, unsigned accepted, bool nobody_there)
 {
+    if (door->last_call != LAST_CALL_QUEUED)
+        return false;
     door->queued -= accepted;
     return door->queued == 0 || nobody_there || !somebody_waits(door);
 }
@@ -67,19 +73,21 @@ static void tick(struct timer *timer, uint64_t now)
         timer_start(timer, timers_fifo(&acceptor->loop->timers, TICK, tick), now);
     for (unsigned i = 0; i < acceptor->setup.listener_count; i++) {
         struct door *door = &acceptor->doors[i];
-        if (door->last_call && (over || !somebody_waits(door)))
+        if (over ? door->last_call != LAST_CALL_NONE
+                 : door->last_call == LAST_CALL_QUEUED && !somebody_waits(door))
             last_call_shut(door);
     }
 }
 
-static void call_last(struct door *door)
+/* Again only at a stop, which may not have the time that there was before. */
+static void call_last(struct door *door, enum last_call last_call)
 {
     struct acceptor *acceptor = door->acceptor;
-    if (door->shut || door->last_call)
+    if (door->shut || door->last_call == last_call)
         return;
-    door->last_call = true;
+    door->last_call = last_call;
     door->queued = count_queued(door);
-    if (door->queued == 0) {
+    if (last_call == LAST_CALL_QUEUED && door->queued == 0) {
         last_call_shut(door);
         return;
     }
@@ -93,7 +101,7 @@ void acceptor_shut(struct acceptor *acceptor)
     const uint8_t *last_calls = acceptor->setup.shared->board->last_calls;
     for (unsigned i = 0; i < acceptor->setup.listener_count; i++)
         if (last_calls[i])
-            call_last(&acceptor->doors[i]);
+            call_last(&acceptor->doors[i], last_calls[i]);
 }
 
 void acceptor_stop(struct acceptor *acceptor)

@@ -149,7 +149,7 @@ static void shut(struct master *master, const char *name)
         struct listener *listener = &current->listeners.list[i];
         if (!is_meant(listener->service, name) || current->board->last_calls[i])
             continue;
-        current->board->last_calls[i] = 1;
+        current->board->last_calls[i] = LAST_CALL_BEGUN;
         sockets_retire(&master->sockets, listener->fd);
         listener->fd = -1;
     }

@@ -218,12 +218,16 @@ struct generation *serve_new_generation(struct master *master, struct conf *conf
     return generation;
 }
 
-/* Who is queued at a listener that nobody else has must get in before it goes. */
+/*
+ * Who is queued at a listener that nobody else has must get in before it goes.  A stop is not held
+ * up by those who have only begun.
+ */
 static void mark_retired(const struct master *master, const struct generation *generation)
 {
+    enum last_call last_call = master->stopping ? LAST_CALL_QUEUED : LAST_CALL_BEGUN;
     for (unsigned i = 0; i < generation->listeners.count; i++)
         if (sockets_is_retired(&master->sockets, generation->listeners.list[i].fd))
-            generation->board->last_calls[i] = 1;
+            generation->board->last_calls[i] = last_call;
 }
 
 void serve_close_retired_later(struct master *master)

@@ -156,6 +156,31 @@ class Removed(Loaded):
             self.assertEqual(crowd.broken, [])
         load.assert_clean()
 
+    def test_begun_is_served(self):
+        """Connected, as the client sees it; its kernel keeps the last segment of the handshake back
+        for 200 ms, so that the listener goes before the connection is in the kernel's queue."""
+        daemon = self.serve(self.loaded)
+
+        def begin():
+            for client in clients:
+                client.close()
+            clients[:] = [late_client(self.port) for _ in range(10)]
+            rewrite(daemon, *self.untouched(), **self.settings)
+            daemon.done("reload")
+            if begun(self.port) == 10:
+                return True
+            rewrite(daemon, *self.untouched(), self.loaded, **self.settings)
+            daemon.done("reload")
+            return False
+
+        clients = []
+        poll_until(begin, 2 * WAIT, "a reload within those 200 ms")
+        poll_until(lambda: begun(self.port) == 0, WAIT, "the end of the handshakes")
+        for client in clients:
+            with client:
+                client.sendall(b"begun")
+                self.assertEqual(client.recv(5, socket.MSG_WAITALL), b"begun")
+
     def test_queued_while_the_children_are_held_up(self):
         """The queue of the kernel is long when the listener goes."""
         daemon = self.serve(self.loaded)
@@ -177,6 +202,22 @@ class Removed(Loaded):
             client.expect(b"queued")
             client.close()
         load.assert_clean(late=True)
+
+
+def late_client(port):
+    """The acknowledgement of the server's SYN waits for data to go with it (tcp(7))."""
+    client = socket.socket()
+    client.settimeout(WAIT)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+    client.connect(("127.0.0.1", port))
+    return client
+
+
+def begun(port):
+    """How many handshakes with that port are not over: those in the state SYN_RECV (proc(5))."""
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        fields = [line.split() for line in file]
+    return sum(field[1].endswith(f":{port:04X}") and field[3] == "03" for field in fields)
 
 
 class Crowd:
