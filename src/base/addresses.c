@@ -77,17 +77,12 @@ static bool is_idle(struct scoreboard_head *head, const struct address_entry *en
     return counter_get(&entry->full) <= now && held(head, entry) == 0;
 }
 
-/* A new entry.  Its tag is written last: a child that is killed on the way leaves nothing behind.
- */
-
-/* `taken` is another demand's.  A free way, or that of the entry without a connection whose last
- * one is the longest ago. */
-static int choose_way(const struct set *set, const struct address_entry *taken, uint64_t now,
-                      bool *forgets)
+/* Where a new entry goes; `taken` is another demand's.  A free way, or that of the entry without a
+ * connection whose last one is the longest ago; -1: all have connections. */
+static int choose_way(const struct set *set, const struct address_entry *taken)
 {
     int oldest = -1;
     uint64_t last = UINT64_MAX;
-    *forgets = false;
     for (int way = 0; way < ADDRESS_WAYS; way++) {
         const struct address_entry *entry = entry_at(set->head, set->first + (size_t)way);
         if (get(&set->tags[way]) == 0)
@@ -97,27 +92,20 @@ static int choose_way(const struct set *set, const struct address_entry *taken, 
             last = counter_get(&entry->last);
         }
     }
-    if (oldest >= 0)
-        *forgets = !is_idle(set->head, entry_at(set->head, set->first + (size_t)oldest), now);
     return oldest;
 }
 
-static struct address_entry *insert(struct scoreboard_head *head, const struct set *set,
-                                    const struct address_key *key,
-                                    const struct address_entry *taken, uint64_t now)
+/* Its tag is written last: a child that is killed on the way leaves nothing behind. */
+static void insert(const struct set *set, unsigned way, const struct address_key *key, uint64_t now)
 {
-    bool forgets;
-    int way = choose_way(set, taken, now, &forgets);
-    if (way < 0)
-        return NULL;
-    struct address_entry *entry = entry_at(head, set->first + (size_t)way);
-    if (forgets)
+    struct scoreboard_head *head = set->head;
+    struct address_entry *entry = entry_at(head, set->first + way);
+    if (get(&set->tags[way]) && !is_idle(head, entry, now))
         counter_add(&head->daemon.addresses_forgotten, 1);
     __atomic_store_n(&set->tags[way], 0, __ATOMIC_SEQ_CST);
     memset(entry, 0, entry_size(head));
     memcpy(entry->key, key, sizeof *key);
     __atomic_store_n(&set->tags[way], set->tag, __ATOMIC_SEQ_CST);
-    return entry;
 }
 
 /* The verdict on one address; entry NULL: nothing is known of it. */
@@ -150,49 +138,49 @@ static void take(struct address_entry *entry, unsigned row, const struct address
         __atomic_add_fetch(&entry->counts[row], 1, __ATOMIC_SEQ_CST);
 }
 
-/* The entry for a demand that may be admitted, made if there is none; NULL: it may not. */
-static struct address_entry *admit(struct scoreboard_head *head, struct address_demand *demand,
-                                   const struct address_entry *taken, uint64_t now)
+/* Looks at a demand, and at where its entry stands or would go: *taken goes from one to the next.
+ */
+static enum address_verdict look(struct scoreboard_head *head, const struct address_demand *demand,
+                                 const struct address_entry **taken, uint64_t now)
 {
     struct set set = find_set(head, &demand->key);
-    struct address_entry *entry = find(&set, &demand->key);
-    demand->verdict = judge(head, entry, &demand->limits, now);
-    if (demand->verdict != ADDRESS_ADMITTED)
-        return NULL;
-    if (!entry)
-        entry = insert(head, &set, &demand->key, taken, now);
-    if (!entry)
-        demand->verdict = ADDRESS_TABLE_FULL;
-    return entry;
+    const struct address_entry *entry = find(&set, &demand->key);
+    enum address_verdict verdict = judge(head, entry, &demand->limits, now);
+    int way = entry ? 0 : choose_way(&set, *taken);
+    if (way < 0 && verdict == ADDRESS_ADMITTED)
+        return ADDRESS_TABLE_FULL;
+    *taken = entry || way < 0 ? entry : entry_at(head, set.first + (size_t)way);
+    return verdict;
 }
 
-static bool take_locked(struct scoreboard_head *head, unsigned row, struct address_demand *demands,
-                        unsigned count, uint64_t now)
+bool addresses_judge(const struct scoreboard *scoreboard, struct address_demand *demands,
+                     unsigned count, uint64_t now)
 {
-    struct address_entry *entries[ADDRESS_DEMANDS];
-    for (unsigned i = 0; i < count; i++)
-        if (!(entries[i] = admit(head, &demands[i], i > 0 ? entries[i - 1] : NULL, now)))
+    const struct address_entry *taken = NULL;
+    for (unsigned i = 0; i < count; i++) {
+        demands[i].verdict = look(scoreboard->head, &demands[i], &taken, now);
+        if (demands[i].verdict != ADDRESS_ADMITTED)
             return false;
-    for (unsigned i = 0; i < count; i++)
-        take(entries[i], row, &demands[i].limits, now);
+    }
     return true;
 }
 
-bool addresses_take(const struct board *board, unsigned child, struct address_demand *demands,
-                    unsigned count, uint64_t now)
+void addresses_add(const struct board *board, unsigned child, const struct address_demand *demands,
+                   unsigned count, uint64_t now)
 {
-    places_lock(board->scoreboard);
-    bool taken = take_locked(board->scoreboard->head, board_row(board, child), demands, count, now);
-    places_unlock(board->scoreboard);
-    return taken;
-}
-
-enum address_verdict addresses_look(const struct scoreboard *scoreboard,
-                                    const struct address_key *key,
-                                    const struct address_limits *limits, uint64_t now)
-{
-    struct set set = find_set(scoreboard->head, key);
-    return judge(scoreboard->head, find(&set, key), limits, now);
+    struct scoreboard_head *head = board->scoreboard->head;
+    const struct address_entry *taken = NULL;
+    for (unsigned i = 0; i < count; i++) {
+        struct set set = find_set(head, &demands[i].key);
+        struct address_entry *entry = find(&set, &demands[i].key);
+        if (!entry) {
+            unsigned way = (unsigned)choose_way(&set, taken);
+            insert(&set, way, &demands[i].key, now);
+            entry = entry_at(head, set.first + way);
+        }
+        take(entry, board_row(board, child), &demands[i].limits, now);
+        taken = entry;
+    }
 }
 
 /* An entry that holds a connection stays where it is, so it is found without the lock. */
@@ -209,6 +197,16 @@ uint32_t addresses_held(const struct scoreboard *scoreboard, const struct addres
     struct set set = find_set(scoreboard->head, key);
     const struct address_entry *entry = find(&set, key);
     return entry ? held(scoreboard->head, entry) : 0;
+}
+
+uint32_t addresses_tokens(const struct scoreboard *scoreboard, const struct address_key *key,
+                          const struct address_limits *limits, uint64_t now)
+{
+    struct set set = find_set(scoreboard->head, key);
+    const struct address_entry *entry = find(&set, key);
+    uint64_t full = entry ? counter_get(&entry->full) : 0;
+    uint64_t missing = full > now ? (full - now + limits->interval - 1) / limits->interval : 0;
+    return missing < limits->burst ? limits->burst - (uint32_t)missing : 0;
 }
 
 /*

@@ -54,22 +54,25 @@ enum address_verdict {
 struct address_demand {
     struct address_key key;
     struct address_limits limits;
-    enum address_verdict verdict; /* what addresses_take says of it */
+    enum address_verdict verdict; /* what addresses_judge says of it */
 };
 
 /*
- * Counts a connection in, with each of the demands, unless any of their limits is reached; `now` is
- * clock_now().  The rate is a token bucket, kept as the moment at which it would be full
- * (GCRA, as in ITU-T I.371): what is refused takes no token.  Returns whether it was counted; what
- * has no limit on connections need not be given back, and must not be.  Acceptors.
+ * Whether a connection may be counted in with all of the demands: each gets its verdict, up to the
+ * first that is refused; `now` is clock_now().  The rate is a token bucket, kept as the moment at
+ * which it would be full (GCRA, as in ITU-T I.371).  Changes nothing: no entry is made, no token
+ * taken, no age touched.  Any thread, any process.
  */
-bool addresses_take(const struct board *board, unsigned child, struct address_demand *demands,
-                    unsigned count, uint64_t now);
+bool addresses_judge(const struct scoreboard *scoreboard, struct address_demand *demands,
+                     unsigned count, uint64_t now);
 
-/* What addresses_take would return, changing nothing.  Any thread, any process. */
-enum address_verdict addresses_look(const struct scoreboard *scoreboard,
-                                    const struct address_key *key,
-                                    const struct address_limits *limits, uint64_t now);
+/*
+ * Counts a connection in that addresses_judge has admitted, since when the caller has had the lock
+ * of the places.  What has no limit on connections need not be given back, and must not be.
+ * Acceptors, and workers for clients behind proxies.
+ */
+void addresses_add(const struct board *board, unsigned child, const struct address_demand *demands,
+                   unsigned count, uint64_t now);
 
 /* A connection that was counted in, under a limit on connections, has ended.  Any thread of that
  * child. */
@@ -77,6 +80,11 @@ void addresses_give(const struct board *board, unsigned child, const struct addr
 
 /* Connections of one address that are open now.  Any thread, any process. */
 uint32_t addresses_held(const struct scoreboard *scoreboard, const struct address_key *key);
+
+/* How many connections of one address could come at once now, as far as the rate is concerned:
+ * limits->interval is not 0.  Any thread, any process. */
+uint32_t addresses_tokens(const struct scoreboard *scoreboard, const struct address_key *key,
+                          const struct address_limits *limits, uint64_t now);
 
 /* A child has died: nothing in its column holds any more.  The master. */
 void addresses_clear_child(const struct board *board, unsigned child);

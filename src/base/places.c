@@ -24,6 +24,11 @@ uint32_t places_held_by_all(const struct scoreboard *scoreboard)
     return places_held(scoreboard, SCOREBOARD_SERVICES);
 }
 
+uint32_t places_held_before_service(const struct scoreboard *scoreboard)
+{
+    return places_held(scoreboard, SCOREBOARD_BEFORE_SERVICE);
+}
+
 static uint32_t *row_of(const struct board *board, unsigned child)
 {
     return board->scoreboard->head->places[board_row(board, child)];
@@ -53,25 +58,32 @@ void places_unlock(const struct scoreboard *scoreboard)
     pthread_mutex_unlock(&scoreboard->head->lock);
 }
 
-enum places places_look(const struct scoreboard *scoreboard, unsigned id,
-                        struct place_limits limits)
+static bool is_reached(uint32_t limit, uint32_t held)
 {
-    if (limits.daemon && places_held_by_all(scoreboard) >= limits.daemon)
-        return PLACES_NONE_IN_DAEMON;
-    if (limits.service && places_held(scoreboard, id) >= limits.service)
-        return PLACES_NONE_IN_SERVICE;
-    return PLACES_TAKEN;
+    return limit && held >= limit;
 }
 
-enum places places_take(const struct board *board, unsigned child, unsigned id,
-                        struct place_limits limits)
+enum places places_look(const struct scoreboard *scoreboard, unsigned id,
+                        const struct place_limits *limits)
 {
-    places_lock(board->scoreboard);
-    enum places places = places_look(board->scoreboard, id, limits);
-    if (places == PLACES_TAKEN)
-        add(board, child, id, 1);
-    places_unlock(board->scoreboard);
-    return places;
+    uint32_t all = places_held_by_all(scoreboard);
+    if (is_reached(limits->daemon, all))
+        return PLACES_NONE_IN_DAEMON;
+    if (is_reached(limits->machine, all))
+        return PLACES_NONE_ON_MACHINE;
+    if (limits->service && is_reached(limits->service, places_held(scoreboard, id)))
+        return PLACES_NONE_IN_SERVICE;
+    if (limits->before_service &&
+        is_reached(limits->before_service, places_held_before_service(scoreboard)))
+        return PLACES_NONE_BEFORE_SERVICE;
+    return PLACES_FREE;
+}
+
+void places_add(const struct board *board, unsigned child, unsigned id, bool before_service)
+{
+    add(board, child, id, 1);
+    if (before_service)
+        __atomic_add_fetch(&row_of(board, child)[SCOREBOARD_BEFORE_SERVICE], 1, __ATOMIC_SEQ_CST);
 }
 
 void places_tell_room(const struct scoreboard *scoreboard)
@@ -85,6 +97,12 @@ void places_tell_room(const struct scoreboard *scoreboard)
 void places_give(const struct board *board, unsigned child, unsigned id)
 {
     add(board, child, id, (uint32_t)-1);
+    places_tell_room(board->scoreboard);
+}
+
+void places_reach_service(const struct board *board, unsigned child)
+{
+    __atomic_sub_fetch(&row_of(board, child)[SCOREBOARD_BEFORE_SERVICE], 1, __ATOMIC_SEQ_CST);
     places_tell_room(board->scoreboard);
 }
 
@@ -102,6 +120,7 @@ uint32_t places_clear_child(const struct board *board, unsigned child)
         counter_add(&board->scoreboard->head->totals[id].lost, get(&row[id]));
         __atomic_store_n(&row[id], 0, __ATOMIC_SEQ_CST);
     }
+    __atomic_store_n(&row[SCOREBOARD_BEFORE_SERVICE], 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&row[SCOREBOARD_SERVICES], 0, __ATOMIC_SEQ_CST);
     places_tell_room(board->scoreboard);
     return held;

@@ -11,29 +11,48 @@
 
 #include "base/scoreboard.h"
 
-enum places { PLACES_TAKEN, PLACES_NONE_IN_SERVICE, PLACES_NONE_IN_DAEMON };
+/* What stands against another connection: which of the limits is reached. */
+enum places {
+    PLACES_FREE,
+    PLACES_NONE_IN_SERVICE,
+    PLACES_NONE_IN_DAEMON,
+    PLACES_NONE_ON_MACHINE,
+    PLACES_NONE_BEFORE_SERVICE,
+};
 
-struct place_limits {
-    uint32_t service, daemon; /* 0: none */
+struct place_limits {        /* 0: none */
+    uint32_t service;        /* on its connections */
+    uint32_t daemon;         /* on those of all services */
+    uint32_t machine;        /* on those as well, whatever the configuration says */
+    uint32_t before_service; /* on those that have not come to their service yet, of all services */
 };
 
 /* Places held now: of a service, by its id, or of all.  Any thread, any process. */
 uint32_t places_held(const struct scoreboard *scoreboard, unsigned id);
 uint32_t places_held_by_all(const struct scoreboard *scoreboard);
 
+/* Those whose connections begin with a handshake, a header of the PROXY protocol, which has not
+ * come to its end. */
+uint32_t places_held_before_service(const struct scoreboard *scoreboard);
+
 /* Those of one child, over all services. */
 uint32_t places_held_by_child(const struct board *board, unsigned child);
 
-/* Takes a place for a connection if neither limit is reached: never one too many.  Acceptors. */
-enum places places_take(const struct board *board, unsigned child, unsigned id,
-                        struct place_limits limits);
-
-/* What places_take would return now.  Any thread, any process. */
+/* Whether a connection may have a place.  Changes nothing; any thread, any process. */
 enum places places_look(const struct scoreboard *scoreboard, unsigned id,
-                        struct place_limits limits);
+                        const struct place_limits *limits);
+
+/*
+ * Takes a place.  An acceptor, which has had the lock since it looked: never is it one too many.
+ * before_service: the connection begins with a handshake, whose end places_reach_service tells.
+ */
+void places_add(const struct board *board, unsigned child, unsigned id, bool before_service);
 
 /* Gives one back, and wakes the acceptors that wait for one.  Any thread of that child. */
 void places_give(const struct board *board, unsigned child, unsigned id);
+
+/* A handshake is over, however it has ended; the place is still held.  Any thread of that child. */
+void places_reach_service(const struct board *board, unsigned child);
 
 /* The lock of all acceptors; a child that died with it in its hands has left everything whole. */
 void places_lock(const struct scoreboard *scoreboard);

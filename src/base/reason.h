@@ -25,7 +25,7 @@
     X(CONNECTIONS, "connections") /* limits.connections, overload "reset" */                       \
     X(PER_ADDRESS, "per_address") /* limits.per_address */                                         \
     X(RATE, "rate")               /* limits.rate */                                                \
-    X(OVERLOAD, "overload")       /* no room in the daemon's tables */                             \
+    X(OVERLOAD, "overload")       /* limits.queue_delay, limits.handshakes, no room in a table */  \
     X(ACCESS, "access")           /* the access list of the service */
 
 #define REASON_ENUM(name, text) CLOSE_##name,

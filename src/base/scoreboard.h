@@ -33,7 +33,11 @@
 #define SCOREBOARD_ROWS     4096 /* children that are alive at once, at the very most */
 #define SCOREBOARD_BOARDS   96   /* generations that are alive at once */
 #define SCOREBOARD_NAME     33   /* of a service, with its NUL */
-#define HISTOGRAM_BUCKETS   12
+
+/* The last id is no service's: in its column of places stands who has not come to a service yet. */
+#define SCOREBOARD_BEFORE_SERVICE (SCOREBOARD_SERVICES - 1)
+
+#define HISTOGRAM_BUCKETS 12
 
 /* Each bucket counts what is not above its bound and above the one before; the last used has none.
  */
@@ -56,10 +60,11 @@ struct counters {
 
 /* One thread of a child: its writer. */
 struct thread_slot {
-    uint64_t beat;         /* clock_now() of its last sign of life; 0: it gives none */
-    uint64_t queue_length; /* sockets that wait for it; written under the queue's lock */
-    struct histogram wait; /* in that queue */
-    uint64_t spare[5];
+    uint64_t beat;          /* clock_now() of its last sign of life; 0: it gives none */
+    uint64_t queue_length;  /* sockets that wait for it; written under the queue's lock */
+    struct histogram wait;  /* in that queue */
+    uint64_t waiting_since; /* accept of the first of them; 0: none waits; under the lock, too */
+    uint64_t spare[4];
     struct counters services[]; /* by the service's index in its generation */
 };
 

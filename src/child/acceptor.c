@@ -58,28 +58,51 @@ static struct worker *choose_worker(const struct acceptor *acceptor)
     return best;
 }
 
-/* What is done with a connection for which there is no place. */
-static enum overload overload_of(const struct door *door, enum places places)
+/* The queue in which a socket waits the least: when its first one was accepted; 0: one is empty. */
+static uint64_t shortest_wait(const struct acceptor *acceptor)
 {
-    return places == PLACES_NONE_IN_DAEMON ? door->acceptor->setup.shared->limits.overload
-                                           : door->listener->service->limits.overload;
+    uint64_t latest = 0;
+    for (unsigned i = 0; i < acceptor->setup.worker_count; i++) {
+        uint64_t since = queue_since(&acceptor->setup.workers[i].queue);
+        if (since == 0)
+            return 0;
+        if (since > latest)
+            latest = since;
+    }
+    return latest;
 }
 
-static struct place_limits limits_of(const struct door *door)
+/* For a connection that this worker would get. */
+static inline struct room room_of(const struct acceptor *acceptor, const struct worker *worker)
 {
-    return (struct place_limits){door->listener->service->limits.connections,
-                                 door->acceptor->setup.shared->limits.connections};
+    bool looks = acceptor->setup.shared->house.limits.queue_delay;
+    return (struct room){queue_length(&worker->queue), worker->queue.size,
+                         looks ? shortest_wait(acceptor) : 0};
 }
 
 static bool has_room(const struct door *door)
 {
     const struct acceptor *acceptor = door->acceptor;
-    const struct service *service = door->listener->service;
+    const struct room room = room_of(acceptor, choose_worker(acceptor));
+    return verdict_at_door(&acceptor->setup.shared->house, door->listener->service, &room,
+                           clock_now())
+               .decision != DECISION_QUEUED;
+}
+
+/*
+ * Workers that take nothing tell of no room.  When new connections wait because the
+ * queues are full, only the clock tells that it is time to refuse them.
+ */
+static void lateness_due(struct timer *timer, uint64_t now);
+
+static void wait_for_lateness(struct acceptor *acceptor)
+{
     const struct worker *worker = choose_worker(acceptor);
-    enum places places =
-        places_look(acceptor->setup.shared->board->scoreboard, service->id, limits_of(door));
-    return queue_length(&worker->queue) < worker->queue.size &&
-           (places == PLACES_TAKEN || overload_of(door, places) == OVERLOAD_RESET);
+    uint64_t delay = acceptor->setup.shared->house.limits.queue_delay;
+    if (delay && !acceptor->lateness.fifo && queue_length(&worker->queue) >= worker->queue.size)
+        timer_start(&acceptor->lateness,
+                    timers_fifo(&acceptor->loop->timers, delay + VERDICT_INTERVAL, lateness_due),
+                    acceptor->loop->now);
 }
 
 /*
@@ -92,6 +115,8 @@ static void wait_for_room(struct door *door)
     places_wait_for_room(door->acceptor->setup.shared->board->scoreboard);
     if (has_room(door))
         open_door(door);
+    else
+        wait_for_lateness(door->acceptor);
 }
 
 static bool all_are_open(const struct acceptor *acceptor)
@@ -119,6 +144,16 @@ static void room_again(struct watch *watch, uint32_t events)
     (void)events;
     if (!acceptor->retry.fifo)
         open_where_there_is_room(acceptor);
+}
+
+static void lateness_due(struct timer *timer, uint64_t now)
+{
+    struct acceptor *acceptor = container_of(timer, struct acceptor, lateness);
+    (void)now;
+    if (!acceptor->retry.fifo)
+        open_where_there_is_room(acceptor);
+    if (!all_are_open(acceptor))
+        wait_for_lateness(acceptor);
 }
 
 static void retry_due(struct timer *timer, uint64_t now)
@@ -168,11 +203,11 @@ static int accept_one(const struct door *door, struct addr *peer)
     return fd;
 }
 
-static enum outcome accept_failed(struct acceptor *acceptor)
+static enum outcome accept_failed(struct acceptor *acceptor, int errnum)
 {
-    if (errno == EAGAIN)
+    if (errnum == EAGAIN)
         return NOBODY_THERE;
-    return is_passing(errno) ? GOES_ON : ran_out(acceptor, errno);
+    return is_passing(errnum) ? GOES_ON : ran_out(acceptor, errnum);
 }
 
 /* Peers that say nothing wake nobody: their queue is taken when it has waited, or is half full. */
@@ -189,7 +224,8 @@ static void see_to_it_that_it_is_taken(struct acceptor *acceptor, struct worker 
     if (queue_length(&worker->queue) > worker->queue.size / 2)
         loop_wake(&worker->loop);
     else if (!worker->kick.fifo)
-        timer_start(&worker->kick, timers_fifo(&acceptor->loop->timers, KICK_AFTER, kick_due),
+        timer_start(&worker->kick,
+                    timers_fifo(&acceptor->loop->timers, acceptor->kick_after, kick_due),
                     acceptor->loop->now);
 }
 
@@ -213,89 +249,64 @@ static enum outcome hand_over(struct acceptor *acceptor, struct worker *worker,
     close(handover->fd);
     counter_add(&counters->closed[CLOSE_ERROR], 1);
     __atomic_sub_fetch(&worker->load, 1, __ATOMIC_RELAXED);
-    places_give(shared->board, shared->child, service->id);
-    if (service->proxy_protocol != PROXY_PROTOCOL_REQUIRED)
+    if (!service_has_handshake(service))
         admission_give(shared, service, &handover->peer);
+    admission_close(shared, service);
     return ran_out(acceptor, errnum);
 }
 
-static struct newcomer newcomer_of(const struct door *door, int fd, const struct addr *peer)
+/* Behind proxies it is not known before the header has come who it is. */
+static bool depends_on_who_it_is(const struct door *door)
 {
-    return (struct newcomer){door->listener->service, fd, peer, door->acceptor->loop->now};
+    const struct service *service = door->listener->service;
+    return !service_has_handshake(service) &&
+           (service->access ||
+            verdict_counts_addresses(&door->acceptor->setup.shared->house, service));
 }
 
-/* At a limit with overload = "reset": taken out of the kernel's queue, and gone. */
-static enum outcome reject_one(const struct door *door)
+static bool may_come_in(const struct door *door, const struct handover *handover,
+                        struct verdict at_door)
 {
-    const struct access *access = door->listener->service->access;
-    struct addr peer;
-    int fd = accept_one(door, &peer);
-    if (fd < 0)
-        return accept_failed(door->acceptor);
-    struct newcomer newcomer = newcomer_of(door, fd, &peer);
-    bool barred = access && access->enforce && admission_is_barred(&newcomer);
-    admission_refuse(&door->acceptor->admission, &newcomer,
-                     barred ? REJECT_ACCESS : REJECT_CONNECTIONS);
-    sock_reset(fd);
-    return GOES_ON;
-}
-
-static void give_place_back(const struct door *door)
-{
-    const struct pool_shared *shared = door->acceptor->setup.shared;
-    places_give(shared->board, shared->child, door->listener->service->id);
-}
-
-/*
- * Who it is is known only now: what it is refused for costs the place that it had.  Behind
- * proxies it is not known before the header has come.
- */
-static bool may_come_in(const struct door *door, const struct handover *handover)
-{
-    struct newcomer newcomer = newcomer_of(door, handover->fd, &handover->peer);
-    if (door->listener->service->proxy_protocol == PROXY_PROTOCOL_REQUIRED ||
-        admission_ask(&door->acceptor->admission, &newcomer))
+    struct admission *admission = &door->acceptor->admission;
+    bool depends = depends_on_who_it_is(door);
+    if (!depends && verdict_is_clear(at_door))
         return true;
-    give_place_back(door);
-    sock_reset(handover->fd);
-    return false;
+    struct newcomer newcomer = {door->listener->service, handover->fd, &handover->peer,
+                                handover->accepted, at_door};
+    bool admitted =
+        depends ? admission_ask(admission, &newcomer) : admission_defer(admission, &newcomer);
+    if (!admitted)
+        sock_reset(handover->fd);
+    return admitted;
 }
 
-static enum outcome admit_one(struct door *door, struct worker *worker)
+/* The door has not left it in the kernel's queue. */
+static enum outcome accept_next(struct door *door, struct worker *worker, struct verdict at_door)
 {
     struct acceptor *acceptor = door->acceptor;
+    bool has_place = at_door.decision == DECISION_ADMITTED;
     struct handover handover = {.listener = (unsigned)(door - acceptor->doors),
                                 .accepted = acceptor->loop->now};
     handover.fd = accept_one(door, &handover.peer);
-    if (handover.fd < 0) {
-        int errnum = errno;
-        give_place_back(door);
-        errno = errnum;
-        return accept_failed(acceptor);
+    int errnum = errno;
+    if (handover.fd >= 0 && may_come_in(door, &handover, at_door)) {
+        counter_add(&acceptor->score->accepted, 1);
+        handover.number = acceptor->score->accepted;
+        return hand_over(acceptor, worker, &handover);
     }
-    if (!may_come_in(door, &handover))
-        return GOES_ON;
-    counter_add(&acceptor->score->accepted, 1);
-    handover.number = acceptor->score->accepted;
-    return hand_over(acceptor, worker, &handover);
-}
-
-static enum places take_place(const struct door *door)
-{
-    const struct pool_shared *shared = door->acceptor->setup.shared;
-    return places_take(shared->board, shared->child, door->listener->service->id, limits_of(door));
+    if (has_place)
+        admission_close(acceptor->setup.shared, door->listener->service);
+    return handover.fd >= 0 ? GOES_ON : accept_failed(acceptor, errnum);
 }
 
 static enum outcome next_one(struct door *door)
 {
     struct acceptor *acceptor = door->acceptor;
     struct worker *worker = choose_worker(acceptor);
-    if (queue_length(&worker->queue) >= worker->queue.size)
-        return NO_ROOM;
-    enum places places = take_place(door);
-    if (places == PLACES_TAKEN)
-        return admit_one(door, worker);
-    return overload_of(door, places) == OVERLOAD_RESET ? reject_one(door) : NO_ROOM;
+    const struct room room = room_of(acceptor, worker);
+    struct verdict verdict =
+        admission_open(&acceptor->admission, door->listener->service, &room, acceptor->loop->now);
+    return verdict.decision == DECISION_QUEUED ? NO_ROOM : accept_next(door, worker, verdict);
 }
 
 static void adapt_burst(struct door *door, unsigned accepted, enum outcome outcome)
@@ -337,6 +348,12 @@ static void door_ready(struct watch *watch, uint32_t events)
 
 /* Beginning and end. */
 
+/* Silence of peers must not look as if a worker were late. */
+static uint64_t kick_after(uint64_t queue_delay)
+{
+    return queue_delay && queue_delay / 2 < KICK_AFTER ? queue_delay / 2 : KICK_AFTER;
+}
+
 struct acceptor *acceptor_new(const struct acceptor_setup *setup, struct loop *loop,
                               struct error *error)
 {
@@ -350,6 +367,7 @@ struct acceptor *acceptor_new(const struct acceptor_setup *setup, struct loop *l
         return NULL;
     }
     *acceptor = (struct acceptor){.setup = *setup, .loop = loop, .doors = doors};
+    acceptor->kick_after = kick_after(shared->house.limits.queue_delay);
     acceptor->slot = board_thread(shared->board, shared->child, setup->worker_count);
     acceptor->admission = (struct admission){.shared = shared, .slot = acceptor->slot};
     acceptor->score = &shared->board->children[shared->child];

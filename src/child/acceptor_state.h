@@ -29,7 +29,9 @@ struct acceptor {
     struct door *doors;
     struct watch room; /* scoreboard->room */
     struct timer retry;
-    uint64_t complained; /* when running out was last logged */
+    struct timer lateness; /* see wait_for_lateness */
+    uint64_t kick_after;   /* ns until a queue of silent peers is taken */
+    uint64_t complained;   /* when running out was last logged */
     struct admission admission;
     bool stopping;
     struct timer tick; /* of the last call */

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether a client may come in: the access lists of the service, then the limits for its address,
- * of the daemon and of the service.  Those are judged and counted together: one that
- * refuses leaves the other untouched.
+ * Admission: asks for the verdict on a client (verdict.h), takes what was granted, and counts and
+ * logs what was refused.
  *
- * The acceptor asks about whom it has accepted; behind proxies the worker asks, when the
- * header has told who the client is.
+ * The acceptor asks at the door, and about whom it has accepted; behind proxies the worker asks,
+ * when the header has told who the client is.
  */
 #ifndef TCPD_CHILD_ADMISSION_H
 #define TCPD_CHILD_ADMISSION_H
 
-#include "base/reason.h"
 #include "base/scoreboard.h"
 #include "child/rejects.h"
-#include "conn/service.h"
+#include "child/verdict.h"
 
 #include <stdbool.h>
 
@@ -31,8 +29,16 @@ struct newcomer {
     const struct service *service;
     int fd;
     const struct addr *peer;
-    uint64_t now; /* clock_now() */
+    uint64_t now;           /* clock_now() */
+    struct verdict at_door; /* admitted or refused */
 };
+
+/* For a connection to come: when it is admitted a place is taken for it. */
+struct verdict admission_open(const struct admission *admission, const struct service *service,
+                              const struct room *room, uint64_t now);
+
+/* That place is given back: nobody was there, or was let in.  Any thread of the child. */
+void admission_close(const struct pool_shared *shared, const struct service *service);
 
 /*
  * Counts a client in, or counts and logs that it is refused; what is only on trial is noted and
@@ -40,12 +46,8 @@ struct newcomer {
  */
 bool admission_ask(struct admission *admission, const struct newcomer *newcomer);
 
-/* Counts and logs a refusal that somebody else has decided. */
-void admission_refuse(struct admission *admission, const struct newcomer *newcomer,
-                      enum reject_reason reason);
-
-/* Whether the service's lists keep it out, trial or not. */
-bool admission_is_barred(const struct newcomer *newcomer);
+/* The same about one of whom nothing is known before its header has come: the door decides. */
+bool admission_defer(struct admission *admission, const struct newcomer *newcomer);
 
 /* A client that was counted in has gone.  Any thread of the child. */
 void admission_give(const struct pool_shared *shared, const struct service *service,

@@ -192,7 +192,9 @@ static int start(struct child *child, struct error *error)
     child->shared = (struct pool_shared){.listeners = setup->listeners,
                                          .service_count = (unsigned)setup->conf->service_count,
                                          .board = setup->board,
-                                         .limits = setup->conf->limits,
+                                         .house = {.scoreboard = setup->board->scoreboard,
+                                                   .limits = setup->conf->limits,
+                                                   .machine = setup->machine},
                                          .child = setup->index,
                                          .beat_every = setup->beat_every,
                                          .access_log = setup->conf->log.access,
@@ -202,7 +204,7 @@ static int start(struct child *child, struct error *error)
     if (make_services(child, error) || loop_init(&child->loop, error))
         return -1;
     child->shared.services = child->services;
-    child->shared.limits.connections = setup->connections;
+    child->shared.house.limits.connections = setup->connections;
     child->loop.owner = child;
     child->loop.woken = woken;
     if (make_workers(child, error) || make_acceptor(child, error) || shut_in(child, error))

@@ -43,6 +43,7 @@ struct child_setup {
     const struct board *board;
     unsigned index;       /* in the generation */
     uint32_t connections; /* the daemon's limit, as far as descriptors go */
+    uint32_t machine;     /* connections for which there are descriptors */
     uint64_t beat_every;  /* ns between its threads' signs of life; 0: none */
     int channel;          /* to the master; owned by the child */
 };

@@ -10,8 +10,8 @@ static bool needs_groups(const struct access *access)
     return access->allow.has_groups || access->deny.has_groups;
 }
 
-/* Who has connected, as the kernel noted it then; `gids` has room for the most that anybody has.
- * What is not told leaves *peer unknown. */
+/* As the kernel noted it then; `gids` has room for the most that anybody has.  What is not told
+ * leaves *peer unknown. */
 static void ask_kernel(int fd, bool groups, gid_t *gids, struct access_peer *peer)
 {
     struct ucred credentials;
@@ -23,26 +23,19 @@ static void ask_kernel(int fd, bool groups, gid_t *gids, struct access_peer *pee
     gids[0] = credentials.gid;
     peer->known = true;
     peer->uid = credentials.uid;
-    peer->gids = gids;
     peer->gid_count = 1 + (unsigned)(room / sizeof *gids);
 }
 
-static bool lets_unix_in(const struct access *access, int fd, const struct addr *peer)
+void *gate_know(struct access_peer *peer, const struct access *access, int fd,
+                const struct addr *address)
 {
-    struct access_peer asker = {.address = peer};
+    *peer = (struct access_peer){.address = address};
+    if (!access || address->family != AF_UNIX)
+        return NULL;
     bool groups = needs_groups(access);
     gid_t *gids = malloc((1 + (groups ? NGROUPS_MAX : 0)) * sizeof *gids);
+    peer->gids = gids;
     if (gids)
-        ask_kernel(fd, groups, gids, &asker);
-    bool allowed = access_judge(access, &asker).allowed;
-    free(gids);
-    return allowed;
-}
-
-bool gate_lets_in(const struct access *access, int fd, const struct addr *peer)
-{
-    struct access_peer asker = {.address = peer};
-    if (peer->family == AF_UNIX)
-        return lets_unix_in(access, fd, peer);
-    return access_judge(access, &asker).allowed;
+        ask_kernel(fd, groups, gids, peer);
+    return gids;
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The access lists of a service, asked about a connection that was just accepted. */
+/* Who has connected, for the access lists of a service. */
 #ifndef TCPD_CHILD_GATE_H
 #define TCPD_CHILD_GATE_H
 
 #include "conn/access.h"
 
 /*
- * Whether the lists let the peer in: access_judge, and for a unix socket what the system tells
- * of its other end.  Any thread of a child.
+ * Fills in who the other end of a connection is: its address, which is borrowed, and for a unix
+ * socket what the system tells of it, as far as the lists want to know.  access NULL: there are
+ * none.  Returns memory that *peer points into, for the caller to free; NULL: none.  Any thread of
+ * a child.
  */
-bool gate_lets_in(const struct access *access, int fd, const struct addr *peer);
+void *gate_know(struct access_peer *peer, const struct access *access, int fd,
+                const struct addr *address);
 
 #endif

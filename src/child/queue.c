@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int queue_init(struct queue *queue, unsigned size, uint64_t *shown, struct error *error)
+int queue_init(struct queue *queue, unsigned size, struct thread_slot *slot, struct error *error)
 {
-    *queue = (struct queue){.size = size, .unsettled = -1, .shown = shown};
-    counter_set(shown, 0);
+    *queue = (struct queue){.size = size, .unsettled = -1, .slot = slot};
+    counter_set(&slot->queue_length, 0);
+    counter_set(&slot->waiting_since, 0);
     pthread_mutex_init(&queue->lock, NULL);
     queue->waiting = calloc(size, sizeof *queue->waiting);
     queue->taken = calloc(size, sizeof *queue->taken);
@@ -29,10 +30,16 @@ unsigned queue_length(const struct queue *queue)
     return __atomic_load_n(&queue->count, __ATOMIC_RELAXED);
 }
 
+uint64_t queue_since(const struct queue *queue)
+{
+    return counter_get(&queue->slot->waiting_since);
+}
+
 static void set_count(struct queue *queue, unsigned count)
 {
     __atomic_store_n(&queue->count, count, __ATOMIC_RELAXED);
-    counter_set(queue->shown, count);
+    counter_set(&queue->slot->queue_length, count);
+    counter_set(&queue->slot->waiting_since, count > 0 ? queue->waiting[0].accepted : 0);
 }
 
 void queue_put(struct queue *queue, const struct handover *handover)

@@ -25,15 +25,19 @@ struct queue {
     unsigned size;            /* of both */
     unsigned count;           /* atomic, of waiting; written under the lock */
     int unsettled;            /* atomic: a descriptor, or -1; written by the acceptor */
-    uint64_t *shown;          /* count as others see it; written under the lock */
+    struct thread_slot *slot; /* the worker's: count, and since when, as others see it; likewise */
 };
 
-/* `shown` must live as long as the queue. */
-int queue_init(struct queue *queue, unsigned size, uint64_t *shown, struct error *error);
+/* The slot must live as long as the queue. */
+int queue_init(struct queue *queue, unsigned size, struct thread_slot *slot, struct error *error);
 void queue_fini(struct queue *queue);
 
 /* How many wait now.  Any thread. */
 unsigned queue_length(const struct queue *queue);
+
+/* When the one that has waited for the longest was accepted, clock_now(); 0: none waits.  Any
+ * thread. */
+uint64_t queue_since(const struct queue *queue);
 
 /* Appends, unsettled, to a queue that is not full.  The acceptor. */
 void queue_put(struct queue *queue, const struct handover *handover);

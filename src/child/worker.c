@@ -70,17 +70,23 @@ static void gone(struct conn_set *set, const struct service *service, const stru
 {
     struct worker *worker = set->owner;
     __atomic_sub_fetch(&worker->load, 1, __ATOMIC_RELAXED);
-    places_give(worker->shared->board, worker->shared->child, service->id);
-    if (peer)
+    if (peer) {
+        places_give(worker->shared->board, worker->shared->child, service->id);
         admission_give(worker->shared, service, peer);
+    } else {
+        admission_close(worker->shared, service);
+    }
 }
 
 static bool admit(struct conn_set *set, const struct service *service, int fd,
                   const struct addr *peer)
 {
     struct worker *worker = set->owner;
-    struct newcomer newcomer = {service, fd, peer, worker->loop.now};
-    return admission_ask(&worker->admission, &newcomer);
+    struct newcomer newcomer = {service, fd, peer, worker->loop.now, {0}};
+    if (!admission_ask(&worker->admission, &newcomer))
+        return false;
+    places_reach_service(worker->shared->board, worker->shared->child);
+    return true;
 }
 
 static int init_set(struct worker *worker, struct error *error)
@@ -110,7 +116,7 @@ int worker_init(struct worker *worker, const struct pool_shared *shared, unsigne
     worker->loop.woken = woken;
     worker->loop.turn_end = turn_end;
     struct thread_slot *slot = board_thread(shared->board, shared->child, index);
-    if (queue_init(&worker->queue, queue_size, &slot->queue_length, error)) {
+    if (queue_init(&worker->queue, queue_size, slot, error)) {
         loop_fini(&worker->loop);
         return -1;
     }

@@ -29,7 +29,7 @@ struct pool_shared {
     const struct board *board;
     unsigned child; /* its index in the generation */
     bool access_log;
-    struct limits limits;  /* of the whole daemon; connections as far as descriptors go */
+    struct house house;    /* what admission asks about */
     uint64_t beat_every;   /* ns: each thread gives a sign of life so often; 0: never */
     struct loop *acceptor; /* woken when a worker has left its loop */
 };

@@ -108,3 +108,10 @@ struct access_verdict access_judge(const struct access *access, const struct acc
     rule = match(&access->allow, peer);
     return (struct access_verdict){rule != NULL, ACCESS_BY_ALLOW, rule};
 }
+
+bool access_trusts(const struct prefix_set *trusted, const struct addr *peer)
+{
+    if (peer->family == AF_UNIX)
+        return true;
+    return trusted && prefix_set_find(trusted, peer) != PREFIX_NONE;
+}

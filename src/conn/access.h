@@ -79,6 +79,10 @@ void access_list_add_id(struct access_list *list, const struct access_rule *rule
 /* After the last entry. */
 void access_list_end(struct access_list *list);
 
+/* Whether that peer may tell in a header of the PROXY protocol who its client is.  Who may connect
+ * to a unix socket, its mode says; trusted NULL: nobody else may. */
+bool access_trusts(const struct prefix_set *trusted, const struct addr *peer);
+
 /* What the lists say.  No side effects, any thread, any process. */
 struct access_verdict access_judge(const struct access *access, const struct access_peer *peer);
 

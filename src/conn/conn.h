@@ -95,9 +95,10 @@ struct conn_set {
     bool drains;   /* the worker has been told to finish */
     unsigned open; /* connections, those to be freed at the end of the turn included */
     void *owner;
-    /* A connection is no more: its place is free.  peer NULL: it was never admitted. */
+    /* A connection is no more: its place is free.  peer NULL: it never came to its service. */
     void (*gone)(struct conn_set *set, const struct service *service, const struct addr *peer);
-    /* Behind proxies, when it is known who the client is: whether it may come in. */
+    /* Behind proxies, when it is known who the client is: whether it may come in.  Then its
+     * handshake is over. */
     bool (*admit)(struct conn_set *set, const struct service *service, int fd,
                   const struct addr *peer);
 

@@ -27,20 +27,11 @@ static void refuse(struct conn *conn, const char *error)
     conn_fail(conn, CLOSE_PROXY_PROTOCOL);
 }
 
-/* Who may connect to a unix socket, its mode says. */
-static bool is_trusted(const struct conn *conn)
-{
-    const struct prefix_set *trusted = conn_service(conn)->trusted;
-    if (conn->listener->address.family == AF_UNIX)
-        return true;
-    return trusted && prefix_set_find(trusted, &conn->peer) != PREFIX_NONE;
-}
-
 void conn_header_begin(struct conn *conn)
 {
     conn->phase = CONN_HEADER;
     conn->unopened = true;
-    if (!is_trusted(conn))
+    if (!access_trusts(conn_service(conn)->trusted, &conn->peer))
         refuse(conn, "the peer is not trusted");
 }
 

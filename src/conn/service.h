@@ -52,8 +52,12 @@ struct limits {
     uint32_t per_address;   /* open at once from one client address; 0: no limit */
     uint64_t rate;          /* ns between two connections from one client address; 0: no limit */
     uint32_t burst;         /* of them that may come at once; 0: those of a second, at least one */
-    unsigned ipv6_prefix;   /* bits of an IPv6 address that make one client; the daemon's */
-    bool enforce;           /* false: what would be refused by address is served and counted */
+    bool enforce;           /* false: a trial, what they would refuse is served and counted */
+    /* Of the daemon alone: */
+    unsigned ipv6_prefix; /* bits of an IPv6 address that make one client */
+    uint32_t handshakes;  /* connections that have not come to their service yet; 0: no limit */
+    uint64_t queue_delay; /* ns that sockets may wait for a worker before new ones are refused; 0:
+                             for ever */
 };
 
 enum proxy_protocol { PROXY_PROTOCOL_OFF, PROXY_PROTOCOL_REQUIRED };
@@ -80,5 +84,12 @@ struct service {
     const struct access *access; /* NULL: anybody may come in */
     void *options;               /* what the type's own settings became; NULL when it has none */
 };
+
+/* Whether its connections begin with something else than the service: a header of the PROXY
+ * protocol. */
+static inline bool service_has_handshake(const struct service *service)
+{
+    return service->proxy_protocol != PROXY_PROTOCOL_OFF;
+}
 
 #endif

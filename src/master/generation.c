@@ -60,6 +60,7 @@ static _Noreturn void become_child(const struct child_slot *slot, int channel)
         .board = generation->board,
         .index = slot->index,
         .connections = generation->connections,
+        .machine = generation->machine,
         .beat_every = generation->beat_every,
         .channel = channel,
     };

@@ -69,6 +69,7 @@ struct generation {
     const struct scoreboard *scoreboard;
     struct board *board;  /* its part of the scoreboard */
     uint32_t connections; /* the daemon's limit, as far as descriptors go */
+    uint32_t machine;     /* connections for which there are descriptors */
     uint64_t beat_every;  /* ns between signs of life; 0: none */
     struct child_slot *children;
     unsigned count;

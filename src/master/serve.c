@@ -34,8 +34,9 @@ static int fit_connections(struct generation *generation, struct error *error)
         return error_set(error, 0, "RLIMIT_NOFILE is %llu, and tcpd itself needs %u descriptors",
                          (unsigned long long)allowed, own);
     uint64_t fit = (uint64_t)(allowed - own) * conf->pool.processes;
+    generation->machine = (uint32_t)(fit < UINT32_MAX ? fit : UINT32_MAX);
     generation->connections =
-        wanted == 0 || wanted > fit ? (uint32_t)(fit < UINT32_MAX ? fit : UINT32_MAX) : wanted;
+        wanted == 0 || wanted > generation->machine ? generation->machine : wanted;
     if (wanted > fit)
         log_say(LOG_NOTICE,
                 "limits.connections is cut from %u to %u: RLIMIT_NOFILE is %llu, %u of them are "

@@ -178,5 +178,67 @@ class Reset(tcpdtest.TestCase):
             self.assertTrue(self.sent_away(daemon, "full"))
 
 
+class Trial(tcpdtest.TestCase):
+    """enforce = false: who would have been refused or left waiting is served, and told of."""
+
+    def counts(self, daemon, name="echo", reason="connections"):
+        text = daemon.done("metrics")["text"]
+        label = f'{{service="{name}",reason="{reason}"}} '
+        return [int(text.partition(f"tcpd_connections_{kind}_total{label}")[2].split("\n")[0])
+                for kind in ("would_reject", "rejected")]
+
+    def check(self, daemon):
+        clients = [daemon.connect("echo") for _ in range(5)]
+        for client in clients:
+            self.assertTrue(is_served(client))
+        self.assertEqual(self.counts(daemon), [3, 0])
+        line = tcpdtest.poll_until(lambda: daemon.lines("would_reject"))[0]
+        self.assertEqual((line["service"], line["reason"]), ("echo", "connections"))
+        for client in clients:
+            client.close()
+            daemon.wait_closed(client)
+        self.assertTrue(is_served(daemon.connect("echo")))
+        self.assertEqual(self.counts(daemon), [3, 0], "within the limit it would not be refused")
+        daemon.stop()
+
+    def test_of_the_daemon(self):
+        for overload in "wait", "reset":
+            self.check(self.tcpd("echo", limits={"connections": 2, "overload": overload,
+                                                 "enforce": False}))
+
+    def test_of_a_service(self):
+        for overload in "wait", "reset":
+            limits = {"connections": 2, "overload": overload, "enforce": False}
+            self.check(self.tcpd(tcpdtest.service("echo", limits=limits)))
+
+    def test_each_for_its_own(self):
+        """The service's is on trial, the daemon's is not."""
+        limits = {"connections": 1, "enforce": False}
+        daemon = self.tcpd(tcpdtest.service("echo", limits=limits),
+                           limits={"connections": 3, "overload": "reset"})
+        inside = [daemon.connect("echo") for _ in range(3)]
+        for client in inside:
+            self.assertTrue(is_served(client))
+        with self.assertRaises((ConnectionResetError, BrokenPipeError)):
+            is_served(daemon.connect("echo"))
+        self.assertEqual(self.counts(daemon), [2, 1])
+
+    def test_never_more_than_there_are_descriptors(self):
+        """40 for the child, of which some are its own."""
+        prefix = ["sh", "-c", 'ulimit -n 40 && exec "$0" "$@"']
+        daemon = self.tcpd("echo", prefix=prefix, pool={"threads": 1},
+                           limits={"connections": 2, "overload": "reset", "enforce": False})
+        served = 0
+        try:
+            while served < 40 and is_served(daemon.connect("echo")):
+                served += 1
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+        self.assertGreater(served, 2)
+        self.assertLess(served, 40)
+        self.assertEqual(self.counts(daemon), [served - 2, 1])
+        self.assertNotIn("cannot accept", daemon.log())
+
+
 if __name__ == "__main__":
     tcpdtest.main()

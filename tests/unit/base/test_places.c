@@ -33,30 +33,72 @@ static void tear_down(void)
     scoreboard_free(scoreboard);
 }
 
+/* As an acceptor does; limits: of the service and of the daemon. */
+static enum places take(const struct board *of, unsigned child, unsigned id,
+                        struct place_limits limits)
+{
+    places_lock(scoreboard);
+    enum places places = places_look(scoreboard, id, &limits);
+    if (places == PLACES_FREE)
+        places_add(of, child, id, limits.before_service > 0);
+    places_unlock(scoreboard);
+    return places;
+}
+
+static enum places look(unsigned id, uint32_t service, uint32_t daemon)
+{
+    return places_look(scoreboard, id, &(struct place_limits){service, daemon, 0, 0});
+}
+
 TestSuite(places, .init = set_up, .fini = tear_down, .timeout = 60);
 
 Test(places, limits_of_a_service_and_of_the_daemon)
 {
-    cr_assert_eq(places_take(board, 0, 0, (struct place_limits){2, 3}), PLACES_TAKEN);
-    cr_assert_eq(places_take(board, 1, 0, (struct place_limits){2, 3}), PLACES_TAKEN);
-    cr_assert_eq(places_take(board, 2, 0, (struct place_limits){2, 3}), PLACES_NONE_IN_SERVICE);
-    cr_assert_eq(places_take(board, 2, 1, (struct place_limits){0, 3}), PLACES_TAKEN);
-    cr_assert_eq(places_take(board, 3, 1, (struct place_limits){0, 3}), PLACES_NONE_IN_DAEMON);
-    cr_assert_eq(places_look(scoreboard, 1, (struct place_limits){0, 3}), PLACES_NONE_IN_DAEMON);
-    cr_assert_eq(places_look(scoreboard, 1, (struct place_limits){0, 0}), PLACES_TAKEN,
-                 "0 is no limit");
+    cr_assert_eq(take(board, 0, 0, (struct place_limits){2, 3, 0, 0}), PLACES_FREE);
+    cr_assert_eq(take(board, 1, 0, (struct place_limits){2, 3, 0, 0}), PLACES_FREE);
+    cr_assert_eq(take(board, 2, 0, (struct place_limits){2, 3, 0, 0}), PLACES_NONE_IN_SERVICE);
+    cr_assert_eq(take(board, 2, 1, (struct place_limits){0, 3, 0, 0}), PLACES_FREE);
+    cr_assert_eq(take(board, 3, 1, (struct place_limits){0, 3, 0, 0}), PLACES_NONE_IN_DAEMON);
+    cr_assert_eq(look(1, 0, 3), PLACES_NONE_IN_DAEMON);
+    cr_assert_eq(look(1, 0, 0), PLACES_FREE, "0 is no limit");
     cr_assert_eq(places_held(scoreboard, 0), 2);
     cr_assert_eq(places_held(scoreboard, 1), 1);
     cr_assert_eq(places_held_by_all(scoreboard), 3);
     places_give(board, 1, 0);
-    cr_assert_eq(places_look(scoreboard, 0, (struct place_limits){2, 3}), PLACES_TAKEN);
-    cr_assert_eq(places_take(board, 3, 0, (struct place_limits){2, 3}), PLACES_TAKEN);
+    cr_assert_eq(look(0, 2, 3), PLACES_FREE);
+    cr_assert_eq(take(board, 3, 0, (struct place_limits){2, 3, 0, 0}), PLACES_FREE);
+}
+
+Test(places, the_machines_limit_holds_whatever_the_others_say)
+{
+    struct place_limits limits = {.machine = 2};
+    cr_assert_eq(take(board, 0, 0, limits), PLACES_FREE);
+    cr_assert_eq(take(board, 1, 1, limits), PLACES_FREE);
+    cr_assert_eq(take(board, 2, 1, limits), PLACES_NONE_ON_MACHINE);
+    limits.daemon = 2;
+    cr_assert_eq(take(board, 2, 1, limits), PLACES_NONE_IN_DAEMON, "the nearer one is told of");
+}
+
+Test(places, handshakes_are_of_all_services_and_children)
+{
+    struct place_limits limits = {.before_service = 2};
+    cr_assert_eq(take(board, 0, 0, limits), PLACES_FREE);
+    cr_assert_eq(take(board, 1, 1, limits), PLACES_FREE);
+    cr_assert_eq(take(board, 2, 1, limits), PLACES_NONE_BEFORE_SERVICE);
+    cr_assert_eq(look(1, 0, 0), PLACES_FREE, "without a handshake");
+    places_reach_service(board, 0);
+    cr_assert_eq(places_held_before_service(scoreboard), 1);
+    cr_assert_eq(places_held_by_all(scoreboard), 2, "its place is still held");
+    cr_assert_eq(take(board, 2, 1, limits), PLACES_FREE);
+    places_clear_child(board, 1);
+    places_clear_child(board, 2);
+    cr_assert_eq(places_held_before_service(scoreboard), 0);
 }
 
 Test(places, a_refused_place_is_not_held)
 {
     for (int i = 0; i < 10; i++)
-        places_take(board, 0, 0, (struct place_limits){1, 0});
+        take(board, 0, 0, (struct place_limits){1, 0, 0, 0});
     cr_assert_eq(places_held_by_all(scoreboard), 1);
 }
 
@@ -75,13 +117,13 @@ Test(places, hold_over_generations_by_the_name_of_the_service)
     struct board *second = second_generation();
     cr_assert_eq(second->ids[1], board->ids[1]);
     cr_assert_neq(second->ids[0], board->ids[0]);
-    cr_assert_eq(places_take(board, 3, 1, (struct place_limits){2, 0}), PLACES_TAKEN);
-    cr_assert_eq(places_take(second, 0, 1, (struct place_limits){2, 0}), PLACES_TAKEN);
-    cr_assert_eq(places_take(second, 1, 1, (struct place_limits){2, 0}), PLACES_NONE_IN_SERVICE);
-    cr_assert_eq(places_take(second, 1, second->ids[0], (struct place_limits){2, 2}),
+    cr_assert_eq(take(board, 3, 1, (struct place_limits){2, 0, 0, 0}), PLACES_FREE);
+    cr_assert_eq(take(second, 0, 1, (struct place_limits){2, 0, 0, 0}), PLACES_FREE);
+    cr_assert_eq(take(second, 1, 1, (struct place_limits){2, 0, 0, 0}), PLACES_NONE_IN_SERVICE);
+    cr_assert_eq(take(second, 1, second->ids[0], (struct place_limits){2, 2, 0, 0}),
                  PLACES_NONE_IN_DAEMON);
     places_give(board, 3, 1);
-    cr_assert_eq(places_take(second, 1, 1, (struct place_limits){2, 0}), PLACES_TAKEN);
+    cr_assert_eq(take(second, 1, 1, (struct place_limits){2, 0, 0, 0}), PLACES_FREE);
     cr_assert_eq(places_held_by_child(second, 1), 1);
     cr_assert_eq(places_held_by_child(board, 3), 0);
     places_clear_child(second, 0);
@@ -93,8 +135,8 @@ Test(places, hold_over_generations_by_the_name_of_the_service)
 Test(places, what_a_dead_child_held_is_counted_as_lost)
 {
     struct counters sum;
-    places_take(board, 1, 1, (struct place_limits){0, 0});
-    places_take(board, 1, 1, (struct place_limits){0, 0});
+    take(board, 1, 1, (struct place_limits){0, 0, 0, 0});
+    take(board, 1, 1, (struct place_limits){0, 0, 0, 0});
     cr_assert_eq(places_clear_child(board, 1), 2);
     tally_service(scoreboard, 1, &sum);
     cr_assert_eq(sum.lost, 2);
@@ -104,9 +146,9 @@ Test(places, what_a_dead_child_held_is_counted_as_lost)
 
 Test(places, what_a_dead_child_held_is_free)
 {
-    places_take(board, 1, 0, (struct place_limits){0, 0});
-    places_take(board, 1, 1, (struct place_limits){0, 0});
-    places_take(board, 2, 1, (struct place_limits){0, 0});
+    take(board, 1, 0, (struct place_limits){0, 0, 0, 0});
+    take(board, 1, 1, (struct place_limits){0, 0, 0, 0});
+    take(board, 2, 1, (struct place_limits){0, 0, 0, 0});
     places_clear_child(board, 1);
     cr_assert_eq(places_held(scoreboard, 0), 0);
     cr_assert_eq(places_held(scoreboard, 1), 1);
@@ -122,9 +164,9 @@ static bool was_told(void)
 
 Test(places, room_is_told_once_and_only_to_who_waits)
 {
-    places_take(board, 0, 0, (struct place_limits){0, 0});
-    places_take(board, 0, 0, (struct place_limits){0, 0});
-    places_take(board, 0, 0, (struct place_limits){0, 0});
+    take(board, 0, 0, (struct place_limits){0, 0, 0, 0});
+    take(board, 0, 0, (struct place_limits){0, 0, 0, 0});
+    take(board, 0, 0, (struct place_limits){0, 0, 0, 0});
     places_give(board, 0, 0);
     cr_assert_not(was_told(), "nobody waits");
     places_wait_for_room(scoreboard);
@@ -136,6 +178,9 @@ Test(places, room_is_told_once_and_only_to_who_waits)
     places_tell_room(scoreboard);
     cr_assert(was_told());
     places_wait_for_room(scoreboard);
+    places_reach_service(board, 0);
+    cr_assert(was_told());
+    places_wait_for_room(scoreboard);
     places_clear_child(board, 0);
     cr_assert(was_told());
 }
@@ -144,7 +189,7 @@ Test(places, room_is_told_once_and_only_to_who_waits)
 static _Noreturn void compete(unsigned child, uint32_t limit)
 {
     for (int i = 0; i < 20000; i++) {
-        if (places_take(board, child, 0, (struct place_limits){0, limit}) != PLACES_TAKEN)
+        if (take(board, child, 0, (struct place_limits){0, limit, 0, 0}) != PLACES_FREE)
             continue;
         if (places_held_by_all(scoreboard) > limit)
             _exit(1);
@@ -192,6 +237,6 @@ Test(places, a_child_killed_with_the_lock_in_hand)
     kill(pid, SIGKILL);
     status_of(pid);
     for (int i = 0; i < 2; i++) /* the first sees that the owner died, the second nothing of it */
-        cr_assert_eq(places_take(board, 0, 0, (struct place_limits){0, 0}), PLACES_TAKEN);
+        cr_assert_eq(take(board, 0, 0, (struct place_limits){0, 0, 0, 0}), PLACES_FREE);
     cr_assert_eq(places_held_by_all(scoreboard), 2);
 }

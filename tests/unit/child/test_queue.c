@@ -10,11 +10,11 @@
 enum { SIZE = 8, MANY = 300000 };
 
 static struct queue queue;
-static uint64_t shown;
+static struct thread_slot slot;
 
 static void set_up(void)
 {
-    cr_assert_eq(queue_init(&queue, SIZE, &shown, NULL), 0);
+    cr_assert_eq(queue_init(&queue, SIZE, &slot, NULL), 0);
 }
 
 static void tear_down(void)

@@ -291,7 +291,7 @@ Test(metrics, services)
     board_thread(board, 0, 1)->queue_length = 9;
     board->children[1].log_dropped = 2;
     for (int i = 0; i < 3; i++)
-        places_take(board, 1, board->ids[0], (struct place_limits){0, 0});
+        places_add(board, 1, board->ids[0], false);
     parse(metrics_text(scoreboard));
     expect("tcpd_connections_accepted_total{service=\"echo\"}", "110");
     expect("tcpd_connections_accepted_total{service=\"greet\"}", "0");
