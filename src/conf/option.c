@@ -114,6 +114,10 @@ static const struct option daemon_limits[] = {
     {"connections", NUMBER(1, CONNECTIONS_MAX), .standard = "100000",
      FIELD(struct conf, limits.connections)},
     {"overload", CHOICE(overloads), .standard = "wait", FIELD(struct conf, limits.overload)},
+    {"handshakes", NUMBER(1, CONNECTIONS_MAX), .or_zero = true, .standard = "0",
+     FIELD(struct conf, limits.handshakes)},
+    {"queue_delay", DURATION(CLOCK_MS, MINUTE), .or_zero = true, .standard = "0",
+     FIELD(struct conf, limits.queue_delay)},
     {.name = NULL},
 };
 

@@ -12,7 +12,6 @@ static const struct absent {
     const char *scope;
     const char *const names[16]; /* ends with NULL */
 } absents[] = {
-    {"limits", {"queue_delay", "handshakes"}},
     {"services", {"tls", "user", "group"}},
     {"services", {"command", "directory", "environment", "instances", "stderr", "path", "options"}},
     {"services", {"upstreams", "balance", "connect_timeout", "retries", "send_proxy", "health"}},

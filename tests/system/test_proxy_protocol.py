@@ -9,6 +9,7 @@ import struct
 import subprocess
 import time
 
+import tcpdproc
 import tcpdtest
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -295,6 +296,118 @@ class Refused(tcpdtest.TestCase):
         daemon.signal(tcpdtest.signal.SIGTERM)
         self.assertEqual(daemon.wait_left(), 0)
         self.check(daemon, client, "drain")
+
+
+class Handshakes(tcpdtest.TestCase):
+    """limits.handshakes: connections that have not come to their service yet."""
+
+    def start(self, *services, **limits):
+        return self.tcpd(*(services or [behind()]), tcpdtest.service("discard"),
+                         limits={"handshakes": 2, **limits}, pool={"processes": 2})
+
+    def half_open(self, daemon, name="echo"):
+        client = daemon.connect(name)
+        client.sendall(b"PROXY ")
+        return client
+
+    def complete(self, client):
+        client.sendall(TELLING[0][0][6:] + b"x")
+
+    def handshakes(self, daemon):
+        return [one["phase"] for one in daemon.done("connections")["connections"]].count("header")
+
+    def fill(self, daemon):
+        clients = [self.half_open(daemon) for _ in range(2)]
+        tcpdtest.poll_until(lambda: self.handshakes(daemon) == 2)
+        return clients
+
+    def test_wait(self):
+        daemon = self.start()
+        first, second = self.fill(daemon)
+        waits = self.half_open(daemon)
+        self.complete(waits)
+        self.assertFalse(waits.has_input(within=SECONDS))
+        self.assertEqual(self.handshakes(daemon), 2)
+        self.assertFalse(daemon.connect("discard").has_input(within=0.05), "no handshake")
+        self.complete(first)
+        first.expect(b"x")
+        waits.expect(b"x")
+        third = self.half_open(daemon)
+        tcpdtest.poll_until(lambda: self.handshakes(daemon) == 2)
+        for client in second, third:
+            self.complete(client)
+            client.expect(b"x")
+        self.assertNotIn("rejected service", daemon.log())
+
+    def is_refused(self, daemon, name="echo"):
+        try:
+            client = self.half_open(daemon, name)
+            self.complete(client)
+            client.expect(b"x")
+            return False
+        except (ConnectionResetError, BrokenPipeError):
+            return True
+
+    def test_reset(self):
+        daemon = self.start(overload="reset")
+        first, second = self.fill(daemon)
+        self.assertTrue(self.is_refused(daemon))
+        line = tcpdtest.poll_until(lambda: daemon.lines("rejected"))[0]
+        self.assertEqual((line["service"], line["reason"]), ("echo", "overload"))
+        first.close()
+        tcpdtest.poll_until(lambda: self.handshakes(daemon) == 1)
+        for _ in range(5):
+            self.assertFalse(self.is_refused(daemon))
+        self.complete(second)
+        second.expect(b"x")
+
+    def test_trial(self):
+        daemon = self.start(overload="reset", enforce=False)
+        self.fill(daemon)
+        self.assertFalse(self.is_refused(daemon))
+        line = tcpdtest.poll_until(lambda: daemon.lines("would_reject"))[0]
+        self.assertEqual((line["service"], line["reason"]), ("echo", "overload"))
+
+    def test_every_end_gives_it_back(self):
+        """A time-out, a reset, an end, a wrong header, a client that may not come in, a peer that
+        is not trusted, and the death of the child."""
+        strict = behind("echo", access={"deny": "192.0.2.9"}, timeouts={"handshake": SECONDS},
+                        trusted="127.0.0.1")
+        daemon = self.start(strict, overload="reset")
+        for _ in range(3):
+            for end in (lambda client: client.recv_until_eof(), lambda client: client.reset(),
+                        lambda client: client.finish(), lambda client: client.sendall(b"x" * 20),
+                        lambda client: client.sendall(b"TCP4 192.0.2.9 192.0.2.10 1 2\r\n"),
+                        self.complete):
+                clients = self.fill(daemon)
+                self.assertTrue(self.is_refused(daemon))
+                for client in clients:
+                    end(client)
+                tcpdtest.poll_until(lambda: not self.handshakes(daemon))
+        for _ in range(3):
+            stranger = tcpdtest.Client(socket.AF_INET, socket.SOCK_STREAM)
+            daemon.clients.append(stranger)
+            stranger.bind(("127.0.0.2", 0))
+            stranger.connect(tcpdtest.target_of(daemon.address("echo"))[1])
+            daemon.wait_closed(stranger)
+        daemon.close_clients()
+        tcpdtest.poll_until(lambda: not daemon.done("connections")["connections"])
+        self.fill(daemon)
+        before = daemon.children()
+        for child in before:
+            os.kill(child, tcpdtest.signal.SIGKILL)
+        tcpdtest.poll_until(lambda: len(set(daemon.children()) - set(before)) == 2)
+        self.fill(daemon)
+        self.assertEqual(tcpdproc.end(daemon)["lost"], 2)
+
+    def test_over_generations(self):
+        daemon = self.start(overload="reset")
+        first, _ = self.fill(daemon)
+        daemon.done("reload")
+        self.assertTrue(self.is_refused(daemon))
+        self.complete(first)
+        first.expect(b"x")
+        self.assertFalse(self.is_refused(daemon))
 
 
 class Tcpc(tcpdtest.TestCase):

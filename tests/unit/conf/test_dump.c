@@ -68,6 +68,13 @@ static void expect_same(const struct conf *a, const struct conf *b)
     cr_expect_eq(a->log.access, b->log.access);
     cr_expect_eq(a->limits.connections, b->limits.connections);
     cr_expect_eq(a->limits.overload, b->limits.overload);
+    cr_expect_eq(a->limits.per_address, b->limits.per_address);
+    cr_expect_eq(a->limits.rate, b->limits.rate);
+    cr_expect_eq(a->limits.burst, b->limits.burst);
+    cr_expect_eq(a->limits.enforce, b->limits.enforce);
+    cr_expect_eq(a->limits.ipv6_prefix, b->limits.ipv6_prefix);
+    cr_expect_eq(a->limits.handshakes, b->limits.handshakes);
+    cr_expect_eq(a->limits.queue_delay, b->limits.queue_delay);
     cr_expect_eq(memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)), 0);
     cr_expect_eq(a->drain, b->drain);
     cr_expect_eq(a->retire, b->retire);
@@ -111,7 +118,9 @@ Test(conf_dump, everything_set)
         "log = { target = \"stderr\"; facility = \"local3\"; ident = \"Tcpd.x-1\";\n"
         "  socket = \"/run/a log\";\n"
         "  level = \"debug\"; access = false; };\n"
-        "limits = { connections = 10000000; overload = \"reset\"; };\n"
+        "limits = { connections = 10000000; overload = \"reset\"; per_address = 7;\n"
+        "  rate = \"600/m\"; burst = 9; enforce = false; ipv6_prefix = 56; handshakes = 33;\n"
+        "  queue_delay = \"50ms\"; };\n"
         "timeouts = { idle = 0; write = \"1500ms\"; lifetime = \"8760h\"; linger = 90;\n"
         "  handshake = \"1h\";\n"
         "  drain = \"1m\"; retire = \"90m\"; };\n"
