@@ -34,7 +34,7 @@ enum rule {
     RULE_MACHINE,             /* … as far as there are descriptors (RLIMIT_NOFILE) */
     RULE_SERVICE_CONNECTIONS, /* the service's limits.connections */
     RULE_HANDSHAKES,          /* limits.handshakes */
-    RULE_TRUSTED,             /* the service's list of proxies */
+    RULE_TRUSTED,             /* the service's list of proxies: see conn_header.c */
     RULE_ACCESS,              /* the service's access lists */
     RULE_PER_ADDRESS,         /* limits.per_address */
     RULE_RATE,                /* limits.rate */
@@ -111,7 +111,8 @@ static inline bool verdict_counts_addresses(const struct house *house,
     return daemon->per_address | daemon->rate | own->per_address | own->rate;
 }
 
-/* Under which reason it is counted and logged; rule is not RULE_NONE. */
+/* Under which reason it is counted and logged; rule is neither RULE_NONE nor RULE_TRUSTED, which
+ * closes. */
 enum reject_reason verdict_reason(enum rule rule);
 
 #endif

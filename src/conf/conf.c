@@ -69,6 +69,7 @@ static void note_limits(struct conf *conf, const struct node *root)
 static void fill(struct reading *reading, const struct node *root)
 {
     struct conf *conf = reading->conf;
+    conf->settings = root;
     option_defaults(reading->memory, option_daemon, conf);
     for (const struct node *child = root->first; child != NULL; child = child->next)
         read_setting(reading, child);

@@ -58,6 +58,7 @@ struct conf_identity {
 };
 
 struct memory;
+struct node;
 struct conf_snapshot;
 
 struct conf {
@@ -88,6 +89,7 @@ struct conf {
     unsigned limits_line;
     const char *control_file; /* where control.socket stands; NULL: nowhere */
     unsigned control_line;
+    const struct node *settings;    /* all that was read, with its places: see conf_where */
     struct conf_snapshot *snapshot; /* what all this was read from */
     struct memory *memory;          /* holds all that the above points to */
 };
@@ -145,6 +147,18 @@ void conf_report_free(struct conf_report *report);
  * the error.
  */
 int conf_identity_check(const struct conf_identity *identity, struct error *error);
+
+#define CONF_WHERE_MAX 512 /* enough for conf_where, with its NUL; a longer name is cut */
+
+/*
+ * Where the setting `name` stands, at the top or in a service, in a group or, with NULL, in none:
+ * "FILE:LINE" or "-o PATH"; "default" when it stands nowhere.  Returns buffer.
+ */
+const char *conf_where(const struct conf *conf, const struct conf_service *service,
+                       const char *group, const char *name, char buffer[static CONF_WHERE_MAX]);
+
+/* The same of a place that was noted: line 0 is that of an -o, which `file` then names. */
+const char *conf_where_print(const char *file, unsigned line, char buffer[static CONF_WHERE_MAX]);
 
 /* Holds a valid configuration against the machine and adds warnings to the report. */
 void conf_check_machine(const struct conf *conf, struct conf_report *report);

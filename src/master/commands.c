@@ -4,6 +4,7 @@
 #include "base/places.h"
 #include "base/tally.h"
 #include "master/commands_children.h"
+#include "master/commands_explain.h"
 #include "master/drain.h"
 #include "master/state.h"
 #include "service/metrics.h"
@@ -298,6 +299,7 @@ static void drain(struct control_client *client, const json_t *request, void *ow
 
 WHEN_SERVING(status)
 WHEN_SERVING(services)
+WHEN_SERVING(commands_explain)
 WHEN_SERVING(reload)
 WHEN_SERVING(upgrade)
 WHEN_SERVING(drain)
@@ -306,6 +308,7 @@ const struct control_command commands[] = {
     {"status", false, status_when_serving},
     {"services", false, services_when_serving},
     {"connections", false, commands_list},
+    {"explain", false, commands_explain_when_serving},
     {"metrics", false, metrics},
     {"kill", true, commands_kill},
     {"log", true, set_level},

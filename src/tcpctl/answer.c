@@ -33,15 +33,9 @@ enum answer_kind answer_parse(const char *line, size_t length, json_t **answer, 
     return nonsense(error, "a line says neither \"ok\" nor \"progress\"");
 }
 
-char *answer_request(const char *command, const char *key, const char *argument)
+char *answer_request(const json_t *request)
 {
-    json_t *request = json_pack("{s:s}", "command", command);
-    if (argument && json_object_set_new(request, key, json_string(argument))) {
-        json_decref(request);
-        return NULL;
-    }
     char *text = json_dumps(request, JSON_COMPACT);
-    json_decref(request);
     char *line = text ? heap_print("%s\n", text) : NULL;
     free(text);
     return line;

@@ -19,7 +19,7 @@ enum answer_kind {
 enum answer_kind answer_parse(const char *line, size_t length, json_t **answer,
                               struct error *error);
 
-/* The request as a line with its newline; for free(3).  NULL: the argument is not UTF-8. */
-char *answer_request(const char *command, const char *key, const char *argument);
+/* The request as a line with its newline; for free(3).  NULL: no memory. */
+char *answer_request(const json_t *request);
 
 #endif

@@ -8,6 +8,7 @@
 #include "tcpctl/print.h"
 #include "tcpctl/text.h"
 #include "tcpctl/top.h"
+#include "tcpctl/who.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,17 +27,20 @@ const struct command commands[] = {
      .help = "each service: type, state, connections, bytes, addresses",
      .print = print_services},
     {.name = "connections",
-     .argument = "SERVICE",
-     .key = "service",
+     .arguments = {{"SERVICE", "service", .optional = true}},
      .help = "each connection: peer, age, idle, bytes, what TCP knows of it",
      .print = print_connections},
     {.name = "top", .help = "the two above as a live screen", .run = top_run},
     {.name = "kill",
-     .argument = "ID",
-     .needs_argument = true,
-     .key = "id",
+     .arguments = {{"ID", "id"}},
      .help = "close one connection",
      .print = print_kill},
+    {.name = "explain",
+     .arguments = {{"ADDRESS", "address", .translate = who_translate},
+                   {"SERVICE", "service"},
+                   {"PROXY", "proxy", .optional = true, .translate = who_translate}},
+     .help = "would that client be admitted now, and by which rule",
+     .print = print_explain},
     {.name = "reload",
      .patient = true,
      .help = "read the configuration again; tells what changes",
@@ -51,15 +55,12 @@ const struct command commands[] = {
      .help = "stop, as SIGTERM does; returns when tcpd has left",
      .print = print_stop},
     {.name = "drain",
-     .argument = "SERVICE",
-     .key = "service",
+     .arguments = {{"SERVICE", "service", .optional = true}},
      .patient = true,
      .help = "accept no more; returns when no connection is left",
      .print = print_drain},
     {.name = "log",
-     .argument = "LEVEL",
-     .needs_argument = true,
-     .key = "level",
+     .arguments = {{"LEVEL", "level"}},
      .help = "log from now on: error, warning, notice, info, debug",
      .print = print_log},
     {.name = "metrics", .help = "what the status service prints", .print = print_metrics},
@@ -75,6 +76,14 @@ const struct command *command_find(const char *name)
             return command;
     }
     return NULL;
+}
+
+unsigned command_arguments(const struct command *command)
+{
+    unsigned count = 0;
+    while (count < COMMAND_ARGUMENTS && command->arguments[count].name)
+        count++;
+    return count;
 }
 
 const char *command_nearest(const char *name)
@@ -206,16 +215,49 @@ static int ask(struct asking *asking, const char *request)
     return status;
 }
 
+/* The members of the request, each as the daemon wants it; NULL: an argument is not right. */
+static json_t *make_request(const struct options *options, struct error *error)
+{
+    json_t *request = json_pack("{s:s}", "command", options->command->name);
+    for (unsigned i = 0; i < options->argument_count; i++) {
+        const struct argument *argument = &options->command->arguments[i];
+        const char *text = options->arguments[i];
+        char *translated = argument->translate ? argument->translate(text, error) : NULL;
+        bool failed = argument->translate && !translated;
+        if (!failed && json_object_set_new(request, argument->key,
+                                           json_string(translated ? translated : text)))
+            failed = error_set(error, 0, "that is no %s: it is not UTF-8", argument->name);
+        free(translated);
+        if (failed) {
+            json_decref(request);
+            return NULL;
+        }
+    }
+    return request;
+}
+
+/* As a line; NULL: what was given cannot be asked. */
+static char *make_line(const struct options *options, struct error *error)
+{
+    json_t *request = make_request(options, error);
+    char *line = request ? answer_request(request) : NULL;
+    json_decref(request);
+    if (line && strlen(line) > CLIENT_REQUEST_MAX) {
+        error_set(error, 0, "that is no %s: it is too long", options->command->arguments[0].name);
+        free(line);
+        return NULL;
+    }
+    return line;
+}
+
 int command_run(const struct options *options)
 {
-    const struct command *command = options->command;
-    if (command->run)
-        return command->run(options);
-    char *request = answer_request(command->name, command->key, options->argument);
-    if (!request || strlen(request) > CLIENT_REQUEST_MAX) {
-        text_say(stderr, "tcpctl: that is no %s: it is %s", command->argument,
-                 request ? "too long" : "not UTF-8");
-        free(request);
+    struct error error;
+    if (options->command->run)
+        return options->command->run(options);
+    char *request = make_line(options, &error);
+    if (!request) {
+        text_say(stderr, "tcpctl: %s", error.text);
         return EX_USAGE;
     }
     struct asking asking = {.options = options};

@@ -81,12 +81,15 @@ static int check(const struct options *options, int count, char **words, struct 
 {
     const struct command *command = options->command;
     const char *name = command->name;
-    int most = command->argument ? 1 : 0;
-    if (count > most)
-        return error_set(error, 0, "%s takes %s: what is \"%.100s\"?", name,
-                         most ? "one argument" : "no argument", words[most]);
-    if (command->needs_argument && (count == 0 || !*words[0]))
-        return error_set(error, 0, "%s wants %s", name, command->argument);
+    static const char *const numbers[] = {"no argument", "one argument", "two arguments",
+                                          "three arguments"};
+    unsigned most = command_arguments(command);
+    if ((unsigned)count > most)
+        return error_set(error, 0, "%s takes %s: what is \"%.100s\"?", name, numbers[most],
+                         words[most]);
+    for (unsigned i = 0; i < most; i++)
+        if (!command->arguments[i].optional && (i >= (unsigned)count || !*words[i]))
+            return error_set(error, 0, "%s wants %s", name, command->arguments[i].name);
     if (options->interval && !command->run)
         return error_set(error, 0, "--interval is of use to top only");
     if (options->json && command->run)
@@ -101,7 +104,8 @@ static int take_command(struct options *options, int count, char **words, struct
     options->command = command_find(words[0]);
     if (!options->command)
         return unknown_command(words[0], error);
-    options->argument = count > 1 ? words[1] : NULL;
+    options->arguments = words + 1;
+    options->argument_count = (unsigned)count - 1;
     return check(options, count - 1, words + 1, error);
 }
 
@@ -129,10 +133,13 @@ int options_parse(struct options *options, int argc, char **argv, struct error *
 static void help_line(FILE *file, const struct command *command)
 {
     char words[64];
-    const char *argument = command->argument ? command->argument : "";
-    snprintf(words, sizeof words, command->needs_argument || !*argument ? "%s %s" : "%s [%s]",
-             command->name, argument);
-    fprintf(file, "  %-23s %s\n", words, command->help);
+    int length = snprintf(words, sizeof words, "%s", command->name);
+    for (unsigned i = 0; i < command_arguments(command) && length < (int)sizeof words; i++)
+        length +=
+            snprintf(words + length, sizeof words - (size_t)length,
+                     command->arguments[i].optional ? " [%s]" : " %s", command->arguments[i].name);
+    fprintf(file, length < 24 ? "  %-23s %s\n" : "  %s\n                          %s\n", words,
+            command->help);
 }
 
 void options_help(FILE *file)

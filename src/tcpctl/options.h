@@ -22,7 +22,8 @@ struct options {
     bool json;
     uint64_t interval; /* nanoseconds between two looks of top; 0: not given */
     const struct command *command;
-    const char *argument; /* of the command; NULL: none */
+    char **arguments; /* of the command, as many as there are */
+    unsigned argument_count;
 };
 
 /*

@@ -12,6 +12,7 @@ void print_status(const json_t *answer);
 void print_services(const json_t *answer);
 void print_connections(const json_t *answer);
 void print_kill(const json_t *answer);
+void print_explain(const json_t *answer); /* print_explain.c */
 void print_reload(const json_t *answer);
 void print_upgrade(const json_t *answer);
 void print_stop(const json_t *answer);

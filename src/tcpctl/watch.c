@@ -56,7 +56,9 @@ static void rest(struct watch *watch, uint64_t now)
 
 static int ask(struct watch *watch, size_t question, uint64_t now)
 {
-    char *line = answer_request(questions[question], NULL, NULL);
+    json_t *request = json_pack("{s:s}", "command", questions[question]);
+    char *line = answer_request(request);
+    json_decref(request);
     if (!line)
         return error_set(&watch->trouble, 0, "out of memory");
     int failed = client_send(&watch->client, line, strlen(line), &watch->trouble);

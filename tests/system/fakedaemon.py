@@ -51,6 +51,22 @@ RELOAD = {
 }
 
 
+EXPLAINED = {
+    "ok": True, "service": "echo", "address": "10.6.6.7", "prefix": "10.6.6.7",
+    "decision": "refused",
+    "rule": {"setting": "services.echo.access.deny", "at": "/etc/tcpd.conf:31",
+             "entry": "10.6.6.0/24", "reason": "access"},
+    "trials": [{"setting": "limits.rate", "at": "-o limits.rate", "reason": "rate"}],
+    "limits": [
+        {"setting": "limits.queue_delay", "at": "/etc/tcpd.conf:9", "unit": "seconds",
+         "now": 0.0215, "limit": 0.05},
+        {"setting": "limits.connections", "at": "default", "unit": "connections", "now": 12,
+         "limit": 100000},
+        {"setting": "limits.per_address", "at": "default", "unit": "connections"}],
+    "notes": ["echo is drained"],
+}
+
+
 def left(*services):
     return {"progress": True, "open": sum(count for _, count in services),
             "services": [{"name": name, "active": count} for name, count in services]}
@@ -63,6 +79,7 @@ def default_answers():
         "connections": [{"ok": True, "connections": CONNECTIONS}],
         "kill": lambda request: [{"ok": True, "id": request["id"]}],
         "log": lambda request: [{"ok": True, "level": request["level"], "was": "info"}],
+        "explain": [EXPLAINED],
         "metrics": [{"ok": True, "text": "# HELP a b\n# TYPE a counter\na{b=\"c\"} 1\n"}],
         "reload": [RELOAD],
         "upgrade": [{"progress": True}, {"ok": True, "generation": 9, "version": "0.2.0",

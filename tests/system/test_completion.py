@@ -119,7 +119,7 @@ class Tcpctl(CompletionTest):
         told = subprocess.run([PROGRAMS["tcpctl"], "--help"], stdout=subprocess.PIPE, timeout=60,
                               check=True).stdout.decode()
         commands = re.findall(r"^  ([a-z]+) ", told.partition("Commands:")[2], re.MULTILINE)
-        self.assertEqual(len(commands), 11)
+        self.assertEqual(len(commands), 12)
         for before in ([], ["--json"], ["-s", "x"], ["--socket", "=", "x"], ["-i", "2"]):
             self.assertEqual(self.ask(*before, ""), sorted(commands))
         self.assertEqual(self.ask("re"), ["reload"])
@@ -139,6 +139,13 @@ class Tcpctl(CompletionTest):
         self.assertEqual(self.ask("drain", ""), ["echo", "greet"])
         self.assertEqual(self.ask("--json", "connections", "g"), ["greet"])
         self.assertEqual(self.ask("drain", "echo", ""), [])
+        self.assertEqual(self.ask("explain", "::1", ""), ["echo", "greet"])
+        self.assertEqual(self.ask("explain", "::1", "g"), ["greet"])
+        self.assertEqual(self.ask("explain", "::1", "echo", ""), [])
+
+    def test_users_for_a_unix_socket(self):
+        self.assertEqual(self.ask("explain", "uni"), ["unix"])
+        self.assertIn("root", self.ask("explain", "ro"))
 
     def test_connections_of_the_running_daemon(self):
         self.assertEqual(self.ask("kill", ""), ["6.0.9", "7.0.123"])

@@ -114,6 +114,29 @@ class Commands(ControlTest):
         self.assertEqual(self.expect("kill", "7.0.123"), ["killed 7.0.123"])
         self.assertEqual(self.daemon.requests, [{"command": "kill", "id": "7.0.123"}])
 
+    def test_explain(self):
+        self.assertEqual(self.expect("explain", "10.6.6.7", "echo", "::1"), [
+            "10.6.6.7 would now be refused by echo",
+            '  because of services.echo.access.deny "10.6.6.0/24" at /etc/tcpd.conf:31, '
+            "reason access",
+            "  but for a trial of limits.rate at -o limits.rate, reason rate",
+            "  echo is drained",
+            "",
+            "SETTING              NOW   LIMIT  UNIT         STANDS AT",
+            "limits.queue_delay  21ms    50ms  seconds      /etc/tcpd.conf:9",
+            "limits.connections    12  100000  connections  default",
+            "limits.per_address     -       -  connections  default",
+        ])
+        self.assertEqual(self.daemon.requests, [{"command": "explain", "address": "10.6.6.7",
+                                                 "service": "echo", "proxy": "::1"}])
+        told = {"ok": True, "address": "::2", "proxy": "::1", "service": "echo",
+                "access": {"setting": "a.allow", "at": "f:1", "entry": "::/8", "allowed": True}}
+        for decision, words in (("admitted", "admitted to"), ("queued", "queued for")):
+            self.daemon.answers["explain"] = [{**told, "decision": decision}]
+            self.assertEqual(self.expect("explain", "::2", "echo")[:2],
+                             [f"::2 by way of ::1 would now be {words} echo",
+                              '  let in by a.allow "::/8" at f:1'])
+
     def test_reload(self):
         self.assertEqual(self.expect("reload"), [
             "+ service a", "- service b", "~ service c", "+ listener 127.0.0.1:80 (a)",
@@ -386,7 +409,11 @@ class Output(ControlTest):
                 "connections": [dict.fromkeys(CONNECTIONS[0], EVIL)], "missing": [EVIL],
                 "text": EVIL + "\n", "last_change": {"what": EVIL, "error": EVIL},
                 "settings": [EVIL], "generations": [{"children": [{"state": EVIL}]}],
-                **dict.fromkeys(["version", "state", "config", "id", "level", "was"], EVIL)}
+                "notes": [EVIL], **dict.fromkeys(["rule", "access"], {"setting": EVIL}),
+                "limits": [dict.fromkeys(["setting", "unit", "at"], EVIL)],
+                "trials": [{"setting": EVIL, "at": EVIL, "entry": EVIL}],
+                **dict.fromkeys(["version", "state", "config", "id", "level", "was", "decision",
+                                 "address", "service", "proxy"], EVIL)}
         progress = {"progress": True, "open": 1, "services": [{"name": EVIL, "active": 1}]}
         refusal = {"ok": False, "error": EVIL, "errors": [EVIL]}
         return [[progress, evil], [refusal]]
@@ -395,7 +422,7 @@ class Output(ControlTest):
         for answer in self.evil_answers():
             for command in (["status"], ["services"], ["connections"], ["kill", "1"], ["reload"],
                             ["upgrade"], ["stop"], ["drain"], ["log", "info"], ["metrics"],
-                            ["--json", "status"]):
+                            ["explain", "::1", "echo"], ["--json", "status"]):
                 with self.subTest(command=command):
                     self.daemon.answers[command[-1 if command[0] == "--json" else 0]] = answer
                     seen, said = self.on_a_terminal(*command)

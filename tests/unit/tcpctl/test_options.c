@@ -54,14 +54,18 @@ Test(options, stand_before_or_behind_the_command)
     TAKES("--json", "kill", "1.0.1");
     cr_expect(options.json);
     cr_expect_str_eq(options.command->name, "kill");
-    cr_expect_str_eq(options.argument, "1.0.1");
+    cr_expect_eq(options.argument_count, 1);
+    cr_expect_str_eq(options.arguments[0], "1.0.1");
     TAKES("kill", "1.0.1", "--json", "--socket=/c");
     cr_expect(options.json);
-    cr_expect_str_eq(options.argument, "1.0.1");
+    cr_expect_str_eq(options.arguments[0], "1.0.1");
     cr_expect_str_eq(options.socket, "/c");
     TAKES("drain");
     cr_expect_not(options.json);
-    cr_expect_null(options.argument);
+    cr_expect_eq(options.argument_count, 0);
+    TAKES("explain", "::1", "echo", "--json", "10.0.0.1");
+    cr_expect_eq(options.argument_count, 3);
+    cr_expect_str_eq(options.arguments[2], "10.0.0.1");
 }
 
 Test(options, interval)
@@ -97,6 +101,11 @@ Test(options, what_is_wrong_is_said)
     REFUSES("kill");
     REFUSES("status", "x");
     REFUSES("log", "info", "x");
+    REFUSES("explain");
+    REFUSES("explain", "::1");
+    cr_expect_str_eq(error.text, "explain wants SERVICE");
+    REFUSES("explain", "::1", "echo", "::2", "x");
+    cr_expect_str_eq(error.text, "explain takes three arguments: what is \"x\"?");
     REFUSES("--jsn", "status");
     REFUSES("-V", "-z");
     REFUSES("top", "--json");
@@ -107,21 +116,22 @@ Test(commands, are_complete)
     for (const struct command *command = commands; command->name; command++) {
         cr_expect(command->help);
         cr_expect((command->run != NULL) != (command->print != NULL), "%s", command->name);
-        cr_expect_eq(command->argument && command->print, command->key != NULL);
-        cr_expect(command->argument || !command->needs_argument);
+        for (unsigned i = 0; i < command_arguments(command); i++) {
+            const struct argument *argument = &command->arguments[i];
+            cr_expect_eq(command->print != NULL, argument->key != NULL);
+            cr_expect(i == 0 || argument->optional || !argument[-1].optional);
+        }
         cr_expect_eq(command_find(command->name), command);
     }
 }
 
 Test(answer, requests)
 {
-    char *line = answer_request("kill", "id", "a\"b\n");
+    json_t *request = json_pack("{s:s,s:s}", "command", "kill", "id", "a\"b\n");
+    char *line = answer_request(request);
     cr_expect_str_eq(line, "{\"command\":\"kill\",\"id\":\"a\\\"b\\n\"}\n");
     free(line);
-    line = answer_request("drain", "service", NULL);
-    cr_expect_str_eq(line, "{\"command\":\"drain\"}\n");
-    free(line);
-    cr_expect_null(answer_request("kill", "id", "\xff"));
+    json_decref(request);
 }
 
 static enum answer_kind kind_of(const char *line)
