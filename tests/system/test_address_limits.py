@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """limits.per_address and limits.rate: exact over all children and generations."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import socket
 import tempfile
 import time
 
+import tcpdchange
 import tcpdproc
 import tcpdtest
 from tcpdtest import poll_until
@@ -116,13 +118,31 @@ class AddressLimits(tcpdtest.TestCase):
         return daemon.done("metrics")["text"].splitlines()
 
     def test_a_hundred_thousand_later_every_entry_is_gone(self):
-        """Some thousand here: the whole number is in the unit test of the table."""
-        daemon = self.tcpd(tcpdtest.service("echo", limits={"per_address": 3, "rate": "1000/s"}))
-        for number in range(2000):
-            client = self.come(daemon, f"127.0.{number % 200}.{number % 250 + 1}")
-            if client:
-                client.close()
+        """The whole number with TCPD_TEST_SOAK; of 50,000 addresses, over four processes, with
+        reloads in the middle, and some that are refused."""
+        count = 100_000 if tcpdchange.SOAK else 10_000
+        daemon = self.tcpd(tcpdtest.service("echo", limits={"per_address": 1, "rate": "1000/s"}),
+                           pool={"processes": 4})
+        target = tcpdtest.target_of(daemon.address("echo"))[1]
+        for number in range(count):
+            self.visit(target, (f"127.0.{number // 250 % 200}.{number % 250 + 1}", 0), number % 10 == 0)
+            if number % (count // 4) == 1:
+                daemon.done("reload")
         poll_until(lambda: "tcpd_addresses 0" in self.metrics(daemon))
+        poll_until(lambda: daemon.done("status")["open"] == 0)
+        account = tcpdproc.end(daemon)
+        self.assertEqual((account["accepted"], account["rejected"]), (count, count // 10))
+
+    def visit(self, target, source, twice):
+        """One that is served, and one of the same address that is not, as long as that is there."""
+        with socket.create_connection(target, tcpdtest.WAIT, source) as client:
+            client.sendall(b"x")
+            self.assertEqual(client.recv(1), b"x")
+            if twice:
+                with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+                    with socket.create_connection(target, tcpdtest.WAIT, source) as other:
+                        other.sendall(b"x")
+                        self.fail(f"got {other.recv(1)}")
 
     # rate
 
