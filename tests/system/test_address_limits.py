@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import tempfile
+import threading
 import time
 
 import tcpdchange
@@ -62,6 +63,27 @@ class AddressLimits(tcpdtest.TestCase):
             daemon.wait_closed(gone)
             inside.append(poll_until(lambda: self.come(daemon)))
             self.assertIsNone(self.come(daemon), f"round {round_}")
+
+    def test_forty_at_once(self):
+        """All children decide at the same time, those of an old generation among them."""
+        daemon = self.tcpd(tcpdtest.service("echo", limits={"per_address": 10}),
+                           pool={"processes": 4})
+        for round_ in range(5):
+            reload = threading.Thread(target=daemon.done, args=["reload"])
+            reload.start()
+            served = [self.come_at_once(daemon) for _ in range(40)]
+            reload.join()
+            served = [client for client in served if client and answered(client)]
+            self.assertEqual(len(served), 10, f"round {round_}")
+            daemon.close_clients()
+            poll_until(lambda: daemon.done("status")["open"] == 0)
+
+    def come_at_once(self, daemon):
+        """A client that is not waited for."""
+        try:
+            return daemon.connect("echo")
+        except ConnectionResetError:
+            return None
 
     def test_a_killed_child_gives_its_share_back(self):
         daemon = self.tcpd(tcpdtest.service("echo", limits={"per_address": 3}))

@@ -151,12 +151,18 @@ class QueueDelay(tcpdtest.TestCase):
         self.assertFalse(self.is_refused(daemon))
 
     def test_silent_peers_are_no_delay(self):
-        """Nobody says anything that would wake the worker, and nobody is sent away."""
-        daemon = self.start()
+        """Nobody says anything that would wake the worker, and nobody is sent away: they are
+        handed over after half of the delay, and not after the usual 100 ms."""
+        daemon = self.start(queue_delay="50ms")
         until = time.monotonic() + 4 * (DELAY + INTERVAL)
+        count = 0
         while time.monotonic() < until:
             daemon.connect("echo").has_input(within=0.01)
+            count += 1
+        poll_until(lambda: f"tcpd_queue_wait_seconds_count {count}\n" in
+                   daemon.done("metrics")["text"])
         self.assertEqual(self.rejected(daemon), 0)
+        self.assertLess(self.waits_above(daemon, 0.05), count / 4)
 
     def test_a_stopped_child_is_no_delay(self):
         """What has waited in the kernel's queue meets workers that are well."""
