@@ -102,10 +102,16 @@ class QueueDelay(tcpdtest.TestCase):
             self.assertTrue(self.waiting)
             for _ in range(20):
                 self.assertTrue(self.is_refused(daemon), "until somebody comes for them")
+            told = daemon.done("explain", address="127.0.0.1", service="echo")
+            self.assertEqual((told["decision"], told["rule"]["setting"], told["rule"]["reason"]),
+                             ("refused", "limits.queue_delay", "overload"))
+            self.assertGreater(told["limits"][0]["now"], DELAY + INTERVAL)
         line = poll_until(lambda: daemon.lines("rejected"))[0]
         self.assertEqual((line["service"], line["reason"]), ("echo", "overload"))
         self.assertGreaterEqual(self.rejected(daemon), 21)
         self.expect_served()
+        told = daemon.done("explain", address="127.0.0.1", service="echo")
+        self.assertEqual((told["decision"], told["limits"][0]["now"]), ("admitted", 0))
         before = self.rejected(daemon)
         for _ in range(20):
             self.assertFalse(self.is_refused(daemon), "at once")
@@ -149,6 +155,19 @@ class QueueDelay(tcpdtest.TestCase):
         for client in clients[:2]:
             client.expect(b"x")
         self.assertFalse(self.is_refused(daemon))
+
+    def test_full_queues_without_it(self):
+        daemon = self.start(queue=1, queue_delay=0)
+        with held(workers(daemon.children()[0])):
+            clients = [self.come(daemon) for _ in range(3)]
+            told = poll_until(lambda: self.not_admitted(daemon))
+            self.assertEqual((told["decision"], told["rule"]["setting"]), ("queued", "pool.queue"))
+        for client in clients:
+            client.expect(b"x")
+
+    def not_admitted(self, daemon):
+        told = daemon.done("explain", address="127.0.0.1", service="echo")
+        return told if told["decision"] != "admitted" else None
 
     def test_silent_peers_are_no_delay(self):
         """Nobody says anything that would wake the worker, and nobody is sent away: they are
