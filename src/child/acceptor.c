@@ -89,12 +89,12 @@ static bool has_room(const struct door *door)
                .decision != DECISION_QUEUED;
 }
 
+static void lateness_due(struct timer *timer, uint64_t now);
+
 /*
  * Workers that take nothing tell of no room.  When new connections wait because the
  * queues are full, only the clock tells that it is time to refuse them.
  */
-static void lateness_due(struct timer *timer, uint64_t now);
-
 static void wait_for_lateness(struct acceptor *acceptor)
 {
     const struct worker *worker = choose_worker(acceptor);

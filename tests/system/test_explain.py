@@ -150,9 +150,11 @@ class Explain(tcpdtest.TestCase):
 
     def check_rule(self, daemon, service, form, _settings, before, decision, rule):
         address = self.address_of(daemon, service, form)
-        self.patience = 0.1 if decision == "queued" else tcpdtest.WAIT
+        self.patience = tcpdtest.WAIT
         for _ in range(before):
             self.assertEqual(self.come(address, form), "admitted")
+        if decision == "queued":
+            self.patience = 0.1
         told = [self.explain(daemon, form.says, service, form.proxy) for _ in range(3)]
         self.assertEqual(self.own(told[0]), self.own(told[2]), "asking changes nothing")
         self.assertEqual(told[0]["decision"], decision, told[0])

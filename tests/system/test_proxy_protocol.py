@@ -302,7 +302,7 @@ class Handshakes(tcpdtest.TestCase):
     """limits.handshakes: connections that have not come to their service yet."""
 
     def start(self, *services, **limits):
-        return self.tcpd(*(services or [behind()]), tcpdtest.service("discard"),
+        return self.tcpd(*(services or [behind()]), tcpdtest.service("plain", "echo"),
                          limits={"handshakes": 2, **limits}, pool={"processes": 2})
 
     def half_open(self, daemon, name="echo"):
@@ -328,7 +328,9 @@ class Handshakes(tcpdtest.TestCase):
         self.complete(waits)
         self.assertFalse(waits.has_input(within=SECONDS))
         self.assertEqual(self.handshakes(daemon), 2)
-        self.assertFalse(daemon.connect("discard").has_input(within=0.05), "no handshake")
+        plain = daemon.connect("plain")
+        plain.sendall(b"no handshake")
+        plain.expect(b"no handshake")
         self.complete(first)
         first.expect(b"x")
         waits.expect(b"x")
