@@ -80,13 +80,39 @@ static inline struct room room_of(const struct acceptor *acceptor, const struct 
                          looks ? shortest_wait(acceptor) : 0};
 }
 
+static bool is_in_time(const struct pool_shared *shared, unsigned child)
+{
+    const struct board *board = shared->board;
+    for (unsigned i = 0; i < board->entry.threads; i++) {
+        uint64_t since = counter_get(&board_thread(board, child, i)->waiting_since);
+        if (!verdict_is_late(&shared->house, since, clock_now()))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Whether the workers of another child are in time while those of this one are late: who refuses
+ * fast must not draw to itself what others could serve.
+ */
+static bool others_are_in_time(const struct acceptor *acceptor)
+{
+    const struct pool_shared *shared = acceptor->setup.shared;
+    for (unsigned child = 0; child < shared->board->entry.children; child++)
+        if (child != shared->child && is_in_time(shared, child))
+            return true;
+    return false;
+}
+
 static bool has_room(const struct door *door)
 {
     const struct acceptor *acceptor = door->acceptor;
     const struct room room = room_of(acceptor, choose_worker(acceptor));
-    return verdict_at_door(&acceptor->setup.shared->house, door->listener->service, &room,
-                           clock_now())
-               .decision != DECISION_QUEUED;
+    struct verdict verdict = verdict_at_door(&acceptor->setup.shared->house,
+                                             door->listener->service, &room, clock_now());
+    if (verdict.rule == RULE_QUEUE_DELAY)
+        return !others_are_in_time(acceptor);
+    return verdict.decision != DECISION_QUEUED;
 }
 
 static void lateness_due(struct timer *timer, uint64_t now);
@@ -306,7 +332,11 @@ static enum outcome next_one(struct door *door)
     const struct room room = room_of(acceptor, worker);
     struct verdict verdict =
         admission_open(&acceptor->admission, door->listener->service, &room, acceptor->loop->now);
-    return verdict.decision == DECISION_QUEUED ? NO_ROOM : accept_next(door, worker, verdict);
+    if (verdict.decision == DECISION_QUEUED)
+        return NO_ROOM;
+    enum outcome outcome = accept_next(door, worker, verdict);
+    bool late = verdict.rule == RULE_QUEUE_DELAY && outcome == GOES_ON;
+    return late && others_are_in_time(acceptor) ? NO_ROOM : outcome;
 }
 
 static void adapt_burst(struct door *door, unsigned accepted, enum outcome outcome)

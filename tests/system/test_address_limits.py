@@ -147,7 +147,8 @@ class AddressLimits(tcpdtest.TestCase):
                            pool={"processes": 4})
         target = tcpdtest.target_of(daemon.address("echo"))[1]
         for number in range(count):
-            self.visit(target, (f"127.0.{number // 250 % 200}.{number % 250 + 1}", 0), number % 10 == 0)
+            source = f"127.0.{number // 250 % 200}.{number % 250 + 1}", 0
+            self.visit(target, source, number % 10 == 0)
             if number % (count // 4) == 1:
                 daemon.done("reload")
         poll_until(lambda: "tcpd_addresses 0" in self.metrics(daemon))

@@ -142,6 +142,23 @@ class QueueDelay(tcpdtest.TestCase):
         self.assertEqual(self.rejected(daemon), 0)
         self.expect_served()
 
+    def test_another_child_is_enough(self):
+        """The one whose worker is late refuses the first, and leaves the others to the other."""
+        daemon = self.start(processes=2)
+        one, other = daemon.children()
+        with held(workers(one)):
+            until = time.monotonic() + 4 * (DELAY + INTERVAL)
+            refused = served = 0
+            while time.monotonic() < until or served < 100:
+                refused += self.is_refused(daemon)
+                served += 1
+            self.assertLessEqual(refused, 3)
+            with held(workers(other)):
+                poll_until(lambda: self.is_refused(daemon) and self.is_refused(daemon))
+        self.expect_served()
+        for _ in range(20):
+            self.assertFalse(self.is_refused(daemon))
+
     def test_behind_full_queues(self):
         """Those that wait in the kernel's queue are refused in their turn, though nobody tells the
         acceptor of any room."""
