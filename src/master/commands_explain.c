@@ -268,7 +268,8 @@ static json_t *tell_notes(const struct told *told)
         note(notes, "%s is behind proxies: this is about a client of a proxy that is trusted",
              name);
     if (explanation->late > 0 && explanation->late < explanation->children)
-        note(notes, "%u of %u child processes refuse connections, because others wait",
+        note(notes,
+             "the workers of %u of %u child processes are late: connections are left to the others",
              explanation->late, explanation->children);
     return notes;
 }

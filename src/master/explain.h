@@ -23,7 +23,7 @@ struct explanation {
     struct demands demands;      /* as they are counted, those on trial too */
     struct room room;            /* of the child process that has the most of it */
     unsigned children;           /* that accept */
-    unsigned late;               /* of them: refuse new connections because others wait */
+    unsigned late;               /* of them: their workers are late, see limits.queue_delay */
     bool reachable;              /* the service listens for clients of this kind */
     uint64_t now;                /* clock_now() */
 };

@@ -153,6 +153,8 @@ class QueueDelay(tcpdtest.TestCase):
                 refused += self.is_refused(daemon)
                 served += 1
             self.assertLessEqual(refused, 3)
+            told = daemon.done("explain", address="127.0.0.1", service="echo")
+            self.assertEqual(told["decision"], "admitted")
             with held(workers(other)):
                 poll_until(lambda: self.is_refused(daemon) and self.is_refused(daemon))
         self.expect_served()
