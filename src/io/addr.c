@@ -66,6 +66,11 @@ static int parse_ipv6(struct addr *addr, const char *text, struct error *error)
     if (inet_pton(AF_INET6, host, &in6) != 1)
         return error_set(error, 0, "\"%.100s\" does not hold an IPv6 address", text);
     set_ipv6(addr, &in6);
+    if (zone && addr->family == AF_INET)
+        return error_set(error, 0,
+                         "\"%.100s\": an IPv4 address has no zone: remove it from "
+                         "\"%%\" to the bracket",
+                         text);
     if (zone && parse_scope(addr, zone, text, error))
         return -1;
     return parse_port(addr, end + 2, text, error);

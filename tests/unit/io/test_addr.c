@@ -88,6 +88,7 @@ Test(addr, text_that_is_no_address)
         "[127.0.0.1]:80",
         "[fe80::1%no-such-if]:80",
         "[fe80::1%]:80",
+        "[::ffff:1.2.3.4%lo]:80",
         "[1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc:dddd:eeee:ffff]:80",
         "unix:",
         "unix:relative",
