@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Prefixes as text, and sets of them held against a plain comparison of bits. */
-#include "io/prefix.h"
+#include "io/naive_prefix.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -209,30 +209,7 @@ Test(prefix, the_first_of_two_equal_ones_counts)
     free(set.nodes);
 }
 
-/* Held against one bit after the other, which shares nothing with the above. */
-
-static bool bit_of(const uint8_t *bytes, unsigned index)
-{
-    return bytes[index / 8] >> (7 - index % 8) & 1;
-}
-
-static bool covers_naively(const struct prefix *prefix, const struct addr *addr)
-{
-    bool covers = prefix->family == addr->family;
-    for (unsigned i = 0; covers && i < prefix->length; i++)
-        covers = bit_of(prefix->bytes, i) == bit_of(addr->bytes, i);
-    return covers;
-}
-
-static uint32_t find_naively(const struct prefix *prefixes, uint32_t count, const struct addr *addr)
-{
-    uint32_t best = PREFIX_NONE;
-    for (uint32_t i = 0; i < count; i++)
-        if ((best == PREFIX_NONE || prefixes[i].length > prefixes[best].length) &&
-            covers_naively(&prefixes[i], addr))
-            best = i;
-    return best;
-}
+/* Held against a plain comparison, on numbers that look random. */
 
 static uint64_t state;
 
@@ -287,29 +264,56 @@ static struct addr random_address(const struct prefix *prefixes, uint32_t count)
     return addr;
 }
 
+/* An IPv4 prefix may be written as one of IPv6, and means the same. */
+static struct prefix written_mapped(const struct prefix *prefix)
+{
+    char host[INET_ADDRSTRLEN], text[PREFIX_TEXT_MAX];
+    inet_ntop(AF_INET, prefix->bytes, host, sizeof host);
+    snprintf(text, sizeof text, "::ffff:%s/%u", host, 96U + prefix->length);
+    return parsed(text);
+}
+
+/* As many as there may be; every other one that can be is written mapped. */
+static uint32_t random_prefixes(struct prefix *prefixes, uint32_t most)
+{
+    uint32_t count = (uint32_t)(1 + random_number() % most);
+    for (uint32_t i = 0; i < count; i++) {
+        prefixes[i] = random_prefix();
+        if (prefixes[i].family == AF_INET && random_number() & 1)
+            prefixes[i] = written_mapped(&prefixes[i]);
+    }
+    return count;
+}
+
+/* IPv4, IPv6, and IPv4 that comes mapped, as a listener of both families has it. */
 Test(prefix, a_million_random_pairs)
 {
     enum { SETS = 2500, MOST = 60, ADDRESSES = 400 };
     struct prefix prefixes[MOST];
-    unsigned found = 0;
+    unsigned found[3] = {0}, asked[3] = {0};
     state = 0x9e3779b97f4a7c15;
     for (unsigned i = 0; i < SETS; i++) {
-        uint32_t count = (uint32_t)(1 + random_number() % MOST);
-        for (uint32_t j = 0; j < count; j++)
-            prefixes[j] = random_prefix();
+        uint32_t count = random_prefixes(prefixes, MOST);
         struct prefix_set set = make(prefixes, count);
         for (unsigned j = 0; j < ADDRESSES; j++) {
             struct addr addr = random_address(prefixes, count);
-            uint32_t number = prefix_set_find(&set, &addr);
-            cr_assert_eq(number, find_naively(prefixes, count, &addr), "set %u, address %u", i, j);
+            bool mapped = addr.family == AF_INET && random_number() & 1;
+            struct addr accepted = naive_accepted(&addr, mapped);
+            uint32_t number = prefix_set_find(&set, &accepted);
+            cr_assert_eq(number, naive_find(prefixes, count, &addr), "set %u, address %u", i, j);
             const struct prefix *one = &prefixes[j % count];
-            cr_assert_eq(prefix_covers(one, &addr), covers_naively(one, &addr));
-            found += number != PREFIX_NONE;
+            cr_assert_eq(prefix_covers(one, &accepted), naive_covers(one, &addr));
+            unsigned kind = mapped ? 2 : addr.family == AF_INET6;
+            asked[kind]++;
+            found[kind] += number != PREFIX_NONE;
         }
         free(set.nodes);
     }
-    cr_expect_gt(found, SETS * ADDRESSES / 4);
-    cr_expect_lt(found, SETS * ADDRESSES);
+    for (unsigned kind = 0; kind < 3; kind++) {
+        cr_expect_gt(asked[kind], SETS * ADDRESSES / 5);
+        cr_expect_gt(found[kind], asked[kind] / 4);
+        cr_expect_lt(found[kind], asked[kind]);
+    }
 }
 
 /* How many nodes a look-up may pass: the deepest path. */
