@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The first reading of a configuration, which decides what libconfig gets to see. */
 #include "conf/lexer.h"
+#include "fuzz.h"
 
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The first bytes of a connection: whatever they are, the pieces they come in do not matter. */
 #include "conn/proxy_protocol.h"
+#include "fuzz.h"
 
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 /* In memory of just that size, so that the sanitizer sees what is read beyond it. */
 static enum proxy_verdict read_exactly(struct proxy_header *header, const uint8_t *bytes,
@@ -20,12 +17,6 @@ static enum proxy_verdict read_exactly(struct proxy_header *header, const uint8_
     enum proxy_verdict verdict = proxy_read(header, copy, length);
     free(copy);
     return verdict;
-}
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
 }
 
 /* What was said about a beginning holds for the whole. */

@@ -2,6 +2,8 @@
 /* What conf_dump prints means what was read. */
 #include "conf/help.h"
 
+#include <glob.h>
+
 TestSuite(conf_dump, .init = enter_folder, .fini = leave_folder, .timeout = 60);
 
 static char *dump(const struct conf *conf)
@@ -149,6 +151,23 @@ Test(conf_dump, access)
         WITH("access = { deny = [ \"10.0.0.0/8\", \"::ffff:10.0.0.0/104\", \"uid:root\",\n"
              " \"gid:0\", \"2001:DB8::/32\", \"::/0\", \"1.2.3.4\", \"1.2.3.4\" ];\n"
              " allow = \"0.0.0.0/0\"; enforce = false; };"));
+}
+
+/* The fuzzer of configurations begins with these. */
+Test(conf_dump, all_of_the_corpus)
+{
+    char pattern[4096], text[65536];
+    snprintf(pattern, sizeof(pattern), "%s/tests/corpus/valid/*.conf", getenv("srcdir"));
+    glob_t found;
+    cr_assert_eq(glob(pattern, 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        FILE *in = fopen(found.gl_pathv[i], "r");
+        cr_assert_not_null(in);
+        text[fread(text, 1, sizeof(text) - 1, in)] = '\0';
+        fclose(in);
+        expect_round_trip(text);
+    }
+    globfree(&found);
 }
 
 Test(conf_dump, no_control_socket_and_no_group)

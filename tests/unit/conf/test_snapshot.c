@@ -353,6 +353,21 @@ Test(conf_snapshot, mistakes_of_the_corpus_are_the_same)
     globfree(&found);
 }
 
+/* Put together elsewhere: the fuzzer of configurations begins with it, too. */
+Test(conf_snapshot, one_of_several_files)
+{
+    char path[4096];
+    size_t length;
+    snprintf(path, sizeof(path), "%s/tests/corpus/valid/files.snapshot", getenv("srcdir"));
+    char *bytes = read_file(path, &length);
+    struct loaded loaded = replay(bytes, length);
+    cr_assert_not_null(loaded.conf, "%s", loaded.report.messages[0]);
+    cr_expect_eq(loaded.conf->service_count, 2);
+    expect_again(loaded.conf, NULL, 0);
+    unload(&loaded);
+    free(bytes);
+}
+
 Test(conf_snapshot, as_large_as_a_configuration_may_be)
 {
     const size_t most = 1024 * 1024;

@@ -2,8 +2,7 @@
 /* What children tell of their connections becomes JSON, or is refused. */
 #include "master/connections.h"
 
-#include "base/clock.h"
-#include "conn/record.h"
+#include "master/records.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -42,25 +41,6 @@ static void tear_down(void)
 }
 
 TestSuite(connections, .init = set_up, .fini = tear_down, .timeout = 60);
-
-static struct conn_record record_of(uint64_t number)
-{
-    struct conn_record record = {
-        .size = sizeof record,
-        .service = 1,
-        .number = number,
-        .age = 12500 * CLOCK_MS,
-        .idle = 250 * CLOCK_MS,
-        .received = 6,
-        .sent = 7,
-        .peer = {.family = AF_INET, .port = 40112, .bytes = {127, 0, 0, 1}},
-        .local = {.family = AF_INET, .port = 7, .bytes = {127, 0, 0, 2}},
-        .tcp_state = 8,
-        .rtt = 43,
-        .retransmits = 3,
-    };
-    return record;
-}
 
 static void put(const void *bytes, size_t length)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests on the control socket: the proper ones, rubbish, and those that are not permitted. */
 #include "master/commands.h"
+#include "master/rubbish.h"
 
 #include <grp.h>
 #include <sys/wait.h>
@@ -47,41 +48,11 @@ Test(control, one_after_the_other)
     close(fd);
 }
 
-static const struct {
-    const char *line, *error;
-    size_t length; /* 0: of the text */
-} rubbish[] = {
-    {"\n", "not JSON", 0},
-    {"rubbish\n", "not JSON", 0},
-    {"\"command\"\n", "not JSON", 0},
-    {"[\"echo\"]\n", "not an object", 0},
-    {"{}\n", "not an object", 0},
-    {"{\"command\":7}\n", "not an object", 0},
-    {"{\"command\":null}\n", "not an object", 0},
-    {"{\"command\":[\"echo\"]}\n", "not an object", 0},
-    {"{\"command\":\"echo\",\"command\":\"echo\"}\n", "duplicate", 0},
-    {"{\"command\":\"echo\"} x\n", "not JSON", 0},
-    {"{\"command\":\"echo\"}{\"command\":\"echo\"}\n", "not JSON", 0},
-    {"{\"command\":\"echo\"\0}\n", "not JSON", 20},
-    {"{\"command\":\"echo\"}\0\n", "not JSON", 20},
-    {"\0\n", "not JSON", 2},
-    {"{\"command\":\"echo\\u0000\"}\n", "not JSON", 0},
-    {"{\"command\":\"ec\xffho\"}\n", "not JSON", 0},
-    {"{\"command\":\"\xed\xa0\x80\"}\n", "not JSON", 0},
-    {"{\"command\":\"\xc3\"}\n", "not JSON", 0},
-    {"{\"command\":\"echo\",\"n\":1e999}\n", "not JSON", 0},
-    {"{\"command\":\"echo\",\"n\":99999999999999999999}\n", "not JSON", 0},
-    {"{\"command\":\"ECHO\"}\n", "echo later big steer silent fail none", 0},
-    {"{\"command\":\"\"}\n", "there is no command", 0},
-    {"{\"command\":\"\xc3\xa4\xc3\xa4\xc3\xa4\"}\n", "there is no command", 0},
-    {"{\"command\":\"a\x7f\\u001b[2J\\\"\"}\n", "\\u001B[2J", 0},
-};
-
 Test(control, rubbish_is_answered_and_harms_nobody)
 {
     int fd = connect_to(path);
-    for (size_t i = 0; i < sizeof rubbish / sizeof *rubbish; i++) {
-        size_t length = rubbish[i].length ? rubbish[i].length : strlen(rubbish[i].line);
+    for (size_t i = 0; i < RUBBISH_COUNT; i++) {
+        size_t length = rubbish_length(&rubbish[i]);
         say_bytes(fd, rubbish[i].line, length);
         turn_all();
         expect_refused(fd, rubbish[i].error);
