@@ -138,6 +138,11 @@ int sock_stop_beginnings(int fd, bool yes)
                : set_flag(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 }
 
+void sock_limit_unsent(int fd)
+{
+    set_flag(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, SOCK_UNSENT_MAX);
+}
+
 void sock_local(int fd, struct addr *address)
 {
     struct sockaddr_storage storage = {.ss_family = AF_UNSPEC};

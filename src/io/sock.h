@@ -12,6 +12,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#define SOCK_UNSENT_MAX (128 * 1024)
+
 /*
  * A listening socket on *address: non-blocking, close-on-exec, SO_REUSEADDR,
  * IPV6_V6ONLY set one way or the other, and TCP_NODELAY, which accepted
@@ -30,6 +32,13 @@ int sock_listen(const struct addr *address, int backlog, const char *interface, 
  * -1, with errno: the system does not let us (EPERM), and nothing has changed.
  */
 int sock_stop_beginnings(int fd, bool yes);
+
+/*
+ * Of a TCP listener: the connections that begin there take no more than SOCK_UNSENT_MAX bytes that
+ * the peer has no window for (TCP_NOTSENT_LOWAT, tcp(7)); the kernel's own bound is that of
+ * tcp_wmem, megabytes for each peer that does not read.  Without effect on other sockets.
+ */
+void sock_limit_unsent(int fd);
 
 /* The address that a socket is bound to (getsockname(2)). */
 void sock_local(int fd, struct addr *address);

@@ -136,6 +136,7 @@ static int append(struct listeners *listeners, int fd, const struct service *ser
     if (!list)
         return -1;
     list[listeners->count++] = (struct listener){fd, service, *address};
+    sock_limit_unsent(fd);
     listeners->list = list;
     return 0;
 }

@@ -5,10 +5,12 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -82,6 +84,27 @@ Test(sock, an_accepted_socket_inherits_no_delay)
     int fd = accept4(listener, NULL, NULL, 0);
     cr_assert_geq(fd, 0);
     cr_assert_neq(option(fd, IPPROTO_TCP, TCP_NODELAY), 0);
+    close(fd);
+    close(client);
+    close(listener);
+}
+
+/* A peer that reads nothing takes its window, and the kernel of ours not much more. */
+Test(sock, what_nobody_reads_is_limited)
+{
+    static const char bytes[16 * 1024];
+    int listener = listen_on("127.0.0.1:0");
+    sock_limit_unsent(listener);
+    int client = connect_to(listener);
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT), SOCK_UNSENT_MAX);
+    int unsent;
+    while (sock_send(fd, bytes, sizeof bytes) > 0)
+        ;
+    cr_assert_eq(errno, EAGAIN);
+    cr_assert_eq(ioctl(fd, SIOCOUTQNSD, &unsent), 0);
+    cr_assert_leq(unsent, 2 * SOCK_UNSENT_MAX, "%d", unsent);
     close(fd);
     close(client);
     close(listener);
