@@ -62,19 +62,36 @@ static int write_records(void)
     return failed ? failed : write_seed("connections", "unix", 0, records, sizeof records);
 }
 
-static const char prefixes[] =
-    "10.0.0.0/8\n10.6.6.6\n10.6.0.0/16\n0.0.0.0/0\n10.6.6.0/24\n10.6.7.0/24\n128.0.0.0/1\n"
-    "::/0\n2001:db8::1\n2001:db8::/32\n::ffff:10.0.0.0/104\n::fffe:0:0/95\n::1.2.3.4/128\n"
-    "10.0.0.0/33\n10.1.2.3/8\n10.0.0.0/08\nfe80::%lo/10\n0000:0000:0000:0000:0000:0000::/8\n"
-    "10.6.6.6:1\n[2001:db8::2]:7\n[::ffff:10.6.6.7]:65535\n:80\n[fe80::1%lo]:5\nunix:/x\n";
+static int write_prefixes(void)
+{
+    static const char prefixes[] =
+        "10.0.0.0/8\n10.6.6.6\n10.6.0.0/16\n0.0.0.0/0\n10.6.6.0/24\n10.6.7.0/24\n128.0.0.0/1\n"
+        "::/0\n2001:db8::1\n2001:db8::/32\n::ffff:10.0.0.0/104\n::fffe:0:0/95\n::1.2.3.4/128\n"
+        "10.0.0.0/33\n10.1.2.3/8\n10.0.0.0/08\nfe80::%lo/10\n0000:0000:0000:0000:0000::/8\n"
+        "10.6.6.6:1\n[2001:db8::2]:7\n[::ffff:10.6.6.7]:65535\n:80\n[fe80::1%lo]:5\n"
+        "[::ffff:1.2.3.4%lo]:5\nunix:/x\n";
+    return write_seed("prefix", "all", 0, prefixes, sizeof prefixes - 1);
+}
 
+static const struct kind {
+    const char *name; /* of a folder that is there, and of a fuzzer */
+    int (*write)(void);
+} kinds[] = {
+    {"proxy_protocol", write_headers},
+    {"control", write_requests},
+    {"connections", write_records},
+    {"prefix", write_prefixes},
+};
+
+/* seeds FOLDER NAME...: what has no examples of its own is left out. */
 int main(int argc, char **argv)
 {
-    if (argc != 2 || chdir(argv[1]) != 0 || write_headers() != 0 || write_requests() != 0 ||
-        write_records() != 0 ||
-        write_seed("prefix", "all", 0, prefixes, sizeof prefixes - 1) != 0) {
+    int failed = argc < 3 || chdir(argv[1]);
+    for (int i = 2; i < argc; i++)
+        for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++)
+            if (!failed && strcmp(argv[i], kinds[kind].name) == 0)
+                failed = kinds[kind].write();
+    if (failed)
         perror("seeds");
-        return 1;
-    }
-    return 0;
+    return failed != 0;
 }

@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: MIT
 """The PROXY protocol: nothing before the header, its addresses afterwards, and no mercy."""
 
+import contextlib
+import glob
 import os
+import re
 import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 
 import tcpdproc
@@ -225,6 +229,129 @@ class Header(tcpdtest.TestCase):
         client = daemon.connect("echo")
         client.sendall(TELLING[0][0])
         client.expect(TELLING[0][0])
+
+
+class Examples(tcpdtest.TestCase):
+    """The headers of the unit tests on the wire, to a service that speaks first: it says nothing
+    before the end of a valid one, and nothing ever after an invalid one."""
+
+    AT_ONCE = 250
+    CUT_OFTEN = 160  # bytes at each end of a header within which it is cut everywhere
+    CUT_EVERY = 61  # bytes between the cuts in the middle of a long one
+
+    def setUp(self):
+        folder = tempfile.mkdtemp(prefix="tcpd-headers-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        os.mkdir(os.path.join(folder, "proxy_protocol"))
+        program = os.path.join(os.environ.get("top_builddir", "."), "tests/fuzz/seeds")
+        subprocess.run([program, folder, "proxy_protocol"], check=True)
+        self.valid, self.invalid = [
+            [self.read(path) for path in sorted(glob.glob(f"{folder}/*/{kind}-*"))]
+            for kind in ("valid", "invalid")]
+        self.assertGreaterEqual(len(self.valid), 60)
+        self.assertGreaterEqual(len(self.invalid), 90)
+        self.daemon = self.tcpd(behind("greet"), "echo", pool={"threads": 1},
+                                log={"access": False})
+        self.probe = self.daemon.connect("echo")
+        self.opened = 0
+
+    def read(self, path):
+        with open(path, "rb") as file:
+            return file.read()
+
+    def connect(self):
+        client = tcpdtest.connect(self.daemon.address("greet"))
+        self.addCleanup(client.close)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.opened += 1
+        return client
+
+    def send(self, client, data):
+        """What is refused may be reset before all is sent."""
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            client.sendall(data)
+
+    def wait_taken(self):
+        """The only worker takes what came before in the turn in which it answers this, if not
+        earlier; who has just come may be taken a turn later."""
+        for _ in range(2):
+            self.probe.sendall(b"!")
+            self.probe.expect(b"!")
+
+    def check_silent(self, client):
+        """A reset is told once, and afterwards it is an end."""
+        client.setblocking(False)
+        try:
+            self.assertEqual(client.recv(100), b"", "the service has said something")
+        except (BlockingIOError, ConnectionResetError):
+            pass
+        client.settimeout(tcpdtest.WAIT)
+
+    def check_greeted(self, client):
+        client.expect(b"Welcome!\nWhat's your name?")
+        client.close()
+
+    def check_refused(self, client):
+        """Some have no end but that of the connection."""
+        with contextlib.suppress(OSError):
+            client.finish()
+        with contextlib.suppress(ConnectionResetError):
+            client.expect_eof()
+        client.close()
+
+    def check_pieces(self, pairs, check_end):
+        """Two pieces each, many connections at a time."""
+        for start in range(0, len(pairs), self.AT_ONCE):
+            batch = [(self.connect(), *pair) for pair in pairs[start:start + self.AT_ONCE]]
+            for client, first, _ in batch:
+                self.send(client, first)
+            self.wait_taken()
+            for client, _, second in batch:
+                if second:
+                    self.check_silent(client)
+                    self.send(client, second)
+            for client, _, _ in batch:
+                check_end(client)
+
+    def cuts(self, header):
+        """Each header is whole as well."""
+        rest = range(self.CUT_OFTEN, max(len(header) - self.CUT_OFTEN, 0))
+        return [(header[:at], header[at:]) for at in range(1, len(header) + 1)
+                if at not in rest or at % self.CUT_EVERY == 0]
+
+    def check_bytes(self, headers, check_end):
+        """A byte to each, and the next one when it is taken."""
+        clients = [(self.connect(), header) for header in headers]
+        for at in range(max(map(len, headers))):
+            for client, header in clients:
+                if at < len(header):
+                    self.check_silent(client)
+                    self.send(client, header[at:at + 1])
+            self.wait_taken()
+        for client, _ in clients:
+            check_end(client)
+
+    def check_accepted(self, accepted):
+        """By the metrics: as many began to be served."""
+        text = self.daemon.done("metrics")["text"]
+        refused = int(re.search(r'"greet",reason="proxy_protocol"\} (\d+)', text)[1])
+        self.assertEqual(self.opened - refused, accepted)
+
+    def test_valid_ones_cut_anywhere(self):
+        self.check_pieces(sum(map(self.cuts, self.valid), []), self.check_greeted)
+        self.check_accepted(self.opened)
+
+    def test_invalid_ones_cut_anywhere(self):
+        self.check_pieces(sum(map(self.cuts, self.invalid), []), self.check_refused)
+        self.check_accepted(0)
+
+    def test_valid_ones_byte_by_byte(self):
+        self.check_bytes(self.valid, self.check_greeted)
+        self.check_accepted(len(self.valid))
+
+    def test_invalid_ones_byte_by_byte(self):
+        self.check_bytes(self.invalid, self.check_refused)
+        self.check_accepted(0)
 
 
 class Refused(tcpdtest.TestCase):
