@@ -3,15 +3,18 @@
  * The limit: an epoll loop that does nothing but recv and send.  No limits, no time-outs, no
  * counters, no log, no buffers: a peer that does not read stops the whole thread.
  *
- *   bare_epoll PORT [THREADS]
+ *   bare_epoll PORT [THREADS [refuse]]
  *
- * Each thread has a listener of its own on that port (SO_REUSEPORT) and serves what it accepts.
+ * Each thread has a listener of its own on that port (SO_REUSEPORT) and serves what it accepts, or,
+ * as the limit of one that refuses, resets it.
  */
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -19,6 +22,8 @@
 
 #define EVENTS_MAX 128
 #define SCRATCH    65536
+
+static bool refuses;
 
 static int listen_on(uint16_t port)
 {
@@ -40,10 +45,19 @@ static void watch(int epoll, int fd)
     epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
+static void reset(int fd)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    close(fd);
+}
+
 static void accept_one(int epoll, int listener)
 {
     int fd = accept4(listener, NULL, NULL, 0);
-    if (fd >= 0)
+    if (fd >= 0 && refuses)
+        reset(fd);
+    else if (fd >= 0)
         watch(epoll, fd);
 }
 
@@ -77,8 +91,9 @@ int main(int argc, char **argv)
     pthread_t thread;
     int listeners[64];
     int port = argc > 1 ? atoi(argv[1]) : 0, threads = argc > 2 ? atoi(argv[2]) : 1;
+    refuses = argc > 3 && strcmp(argv[3], "refuse") == 0;
     if (port < 1 || port > 65535 || threads < 1 || threads > 64) {
-        fputs("Usage: bare_epoll PORT [THREADS]\n", stderr);
+        fputs("Usage: bare_epoll PORT [THREADS [refuse]]\n", stderr);
         return 64;
     }
     getrlimit(RLIMIT_NOFILE, &limit);

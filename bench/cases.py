@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What is measured.  Each case returns a Table; a figure that could not be had is None."""
 
+import contextlib
 import dataclasses
 import os
 import statistics
@@ -32,12 +33,13 @@ class Effort:
     held: int = 18000
     rest: int = 5  # seconds until memory is looked at: some tidy up late
     slow: int = 5000
+    refusals: int = 30000
     counted: tuple = (1000, 6000)
     peers: bool = True
 
 
 QUICK = Effort(rounds=2, requests=60000, connections=5000, gigabytes=1, idle=4000, held=4000,
-               rest=1, slow=1000, counted=(500, 2000), peers=False)
+               rest=1, slow=1000, refusals=10000, counted=(500, 2000), peers=False)
 
 
 def say(text):
@@ -312,6 +314,110 @@ def first_echo(services):
         return running.took
 
 
-QUICK_CASES = [counts, memory, echo, short, bulk, echo_beside_idle, slow_peers, shares, start_up]
+# --- Refusals ---
+
+
+def flood(running, host, count=0):
+    """An attack that ends after so many connections, or with what it is beside."""
+    most = count or 100_000_000
+    return measure.Beside("flood", servers.ATTACKER, host, running.port, most, 60)
+
+
+def refuse_many(running, host, count):
+    """What refusing costs, while nothing else is done."""
+    before = running.cpu()
+    with flood(running, host, count) as attack:
+        attack.process.wait()
+    done = attack.said["done"]
+    return {"cpu_us": (running.cpu() - before) * 1e6 / done, "rate": attack.said["rate"]}
+
+
+def refusals(effort):
+    say("refusals")
+    table = Table("refusals", "Refusals: connections from one address, as fast as one thread makes "
+                  "them, nothing else being done", ["CPU, ratio", "CPU, µs", "rate, 1/s"])
+    candidates = [servers.bare_refusing(), *map(servers.tcpd_refusing, servers.RULES)]
+    running, held, results = {}, [], {server.name: [] for server in candidates}
+    try:
+        for server in candidates:
+            running[server.name] = server.start()
+            if server is not candidates[0]:
+                held.append(servers.use_up(running[server.name].port))
+        for number in range(effort.rounds + 1):
+            for server in candidates:
+                host = measure.HOST if server is candidates[0] else servers.GUARDED
+                turn = refuse_many(running[server.name], host, effort.refusals)
+                if number > 0:
+                    results[server.name].append(turn)
+    finally:
+        for server in running.values():
+            server.stop()
+    for server in candidates:
+        turns = results[server.name]
+        table.rows.append((server.name, server.note,
+                           paired(results, server.name, candidates[0].name, "cpu_us"),
+                           *[statistics.median(turn[key] for turn in turns)
+                             for key in ("cpu_us", "rate")]))
+    return table
+
+
+def beside(running, work, busy=None, keeps_busy=()):
+    """Echo while something else is busy: what a request costs the worker, and which part of the
+    time the other took, in its own process and in the threads that it keeps busy."""
+    child = measure.children_of(running.pid)[0]
+
+    def looked():
+        acceptor = measure.precise_cpu_of(child, child)
+        taken = [busy.cpu()] if busy else []
+        return [running.cpu() - acceptor, *taken,
+                *[measure.precise_cpu_of(*thread) for thread in keeps_busy]]
+
+    with busy or contextlib.nullcontext(), Load(running.port, *work) as load:
+        begun, before = time.monotonic(), looked()
+        turn = load.go()
+        seconds = time.monotonic() - begun
+        worker, *taken = [after - then for after, then in zip(looked(), before)]
+        load.end()
+    turn["cpu_us"] = worker * 1e6 / turn["done"]
+    turn["shares"] = [each / seconds for each in taken]
+    turn["taken"] = sum(turn["shares"])
+    turn["refused"] = busy.said.get("rate", 0) if busy else 0
+    return turn
+
+
+def beside_refusals(effort):
+    """Echo of others: beside an attack that tcpd refuses in the same process; beside something
+    that takes as much CPU and does nothing; and beside the same attack on somebody else."""
+    say("echo beside refusals")
+    names = ["alone", "beside refusals", "beside a burner of as much CPU",
+             "beside another server's refusals"]
+    results = {name: [] for name in names}
+    work = ("request", "-n", effort.requests, "-l", 10)
+    with servers.tcpd_refusing("access list").start() as running, \
+            servers.bare_refusing().start() as other:
+        child = measure.children_of(running.pid)[0]
+        for number in range(effort.rounds + 1):
+            turns = [beside(running, work)]
+            turns.append(beside(running, work, flood(running, servers.GUARDED),
+                                [(child, child)]))
+            turns.append(beside(running, work, measure.Beside("burn", *turns[1]["shares"])))
+            turns.append(beside(running, work, flood(other, measure.HOST), [(other.pid,)]))
+            if number > 0:
+                for name, turn in zip(names, turns):
+                    results[name].append(turn)
+    table = Table("beside_refusals", "Echo of 64 bytes, 50 connections, beside refusals",
+                  ["CPU of a request, ratio", "rate, ratio", "p99, ratio", "rate, 1/s", "p50, µs",
+                   "p99, µs", "processors taken", "refusals, 1/s"],
+                  remark="Ratios are to the turn beside the burner, of the same round.")
+    for name, turns in results.items():
+        medians = [statistics.median(turn[key] for turn in turns)
+                   for key in ("rate", "p50_us", "p99_us", "taken", "refused")]
+        ratios = [paired(results, name, names[2], key) for key in ("cpu_us", "rate", "p99_us")]
+        table.rows.append((name, "", *ratios, *medians))
+    return table
+
+
+QUICK_CASES = [counts, memory, echo, short, bulk, echo_beside_idle, slow_peers,
+               refusals, beside_refusals, shares, start_up]
 ALL_CASES = [counts, memory, echo, echo_many, echo_beside_idle, short, short_processes, bulk,
-             slow_peers, workers, shares, start_up]
+             slow_peers, refusals, beside_refusals, workers, shares, start_up]

@@ -77,9 +77,9 @@ def memory_of(pid):
     return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE") if text else 0
 
 
-def precise_cpu_of(pid):
-    """Seconds of CPU of the threads that live, to the nanosecond."""
-    tasks = glob.glob(f"/proc/{pid}/task/*/schedstat")
+def precise_cpu_of(pid, task="*"):
+    """Seconds of CPU of the threads that live, or of one of them, to the nanosecond."""
+    tasks = glob.glob(f"/proc/{pid}/task/{task}/schedstat")
     return sum(int((read(task).split() or [0])[0]) for task in tasks) / 1e9
 
 
@@ -247,6 +247,35 @@ class Load:
         self.process.communicate("\n")
         if self.process.returncode:
             raise Failure(f"bench/load {self.process.args[1]} failed")
+
+
+class Beside:
+    """A program that is busy beside the load, until it is left."""
+
+    folder = os.path.join(os.environ.get("top_builddir", "."), "bench")
+
+    def __init__(self, name, *arguments):
+        argv = [os.path.join(self.folder, name), *map(str, arguments)]
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        preexec_fn=prepare_child, text=True)
+        self.said = {}
+        if self.process.stdout.readline() != "ready\n":
+            self.process.kill()
+            self.process.communicate()
+            raise Failure(f"bench/{name} failed")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        line = self.process.communicate()[0]
+        pairs = [pair.split("=") for pair in line.split()[1:]]
+        self.said = {key: float(value) for key, value in pairs}
+        if self.process.returncode:
+            raise Failure(f"{self.process.args[0]} left with {self.process.returncode}")
+
+    def cpu(self):
+        return precise_cpu_of(self.process.pid)
 
 
 def under_load(server, mode, *options):

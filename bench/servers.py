@@ -4,6 +4,7 @@
 Each runs in the foreground out of a folder that is thrown away, on a free port of the loopback
 address; nothing below /etc is read for it that the programs do not insist on."""
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -84,6 +85,42 @@ def tcpd(name="tcpd", threads=1, access=False, note=""):
         return [TCPD, "-f", "-c", path]
 
     return Server(name, argv, holds=18000, note=note)
+
+
+# --- One that refuses ---
+
+ATTACKER = "127.0.0.2"  # who is refused
+GUARDED = "127.0.0.3"  # where, on the port on which everybody has echo
+
+RULES = {
+    "access list": f'access = {{ deny = [ "{ATTACKER}" ]; }};',
+    "rate": 'limits = { rate = "1/h"; burst = 1; };',
+    "per address": "limits = { per_address = 1; };",
+}
+
+
+def tcpd_refusing(rule, note=""):
+    """Its notices go to a log, as ever: no more than a few a second are about refusals."""
+
+    def argv(folder, port):
+        log = f'target = "syslog"; socket = "{LogSink(folder).path}"; access = false;'
+        guarded = echo_service(port, "guarded", GUARDED)[:-1] + RULES[rule] + " }"
+        services = [echo_service(port), guarded]
+        return [TCPD, "-f", "-c", write(folder, "tcpd.conf", tcpd_conf(services, 1, log))]
+
+    return Server(f"tcpd, {rule}", argv, note=note)
+
+
+def use_up(port):
+    """The one connection that a limit lets in, from the attacker; it is to stay open."""
+    with contextlib.suppress(ConnectionResetError):
+        return socket.create_connection((GUARDED, port), measure.PATIENCE, (ATTACKER, 0))
+
+
+def bare_refusing():
+    return Server("bare epoll", lambda folder, port: [f"{BUILT}/bench/bare_epoll", str(port), "1",
+                                                      "refuse"],
+                  note="accepts and resets, whoever it is")
 
 
 # --- Bare references ---

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 import tcpdtest
@@ -128,6 +129,44 @@ class Servers(unittest.TestCase):
 
     def test_lesson(self):
         self.check(servers.lesson())
+
+
+class Refusals(unittest.TestCase):
+    COUNT = 500
+
+    def attack(self, port, host=servers.GUARDED):
+        with measure.Beside("flood", servers.ATTACKER, host, port, self.COUNT, 20) as attack:
+            attack.process.wait()
+        return attack.said["done"]
+
+    def test_each_rule_refuses(self):
+        for rule in servers.RULES:
+            with self.subTest(rule), servers.tcpd_refusing(rule).start() as running:
+                inside = servers.use_up(running.port)
+                self.assertEqual(self.attack(running.port), self.COUNT)
+                if inside:
+                    inside.close()
+
+    def test_the_limit_refuses(self):
+        with servers.bare_refusing().start() as running:
+            self.assertEqual(self.attack(running.port, measure.HOST), self.COUNT)
+
+    def test_who_is_served_is_noticed(self):
+        port = serve(lambda message, _: message)
+        done = subprocess.run([os.path.join(measure.Beside.folder, "flood"), "127.0.0.1",
+                               "127.0.0.1", str(port), "10", "1"], capture_output=True, text=True,
+                              check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("not refused", done.stderr)
+
+    @tcpdtest.measures
+    def test_a_burner_takes_what_it_shall(self):
+        with measure.Beside("burn", 0.1, 0.1) as burner:
+            measure.wait_until(lambda: burner.cpu() > 0.05, "the burner to burn")
+            begun, before = time.monotonic(), burner.cpu()
+            time.sleep(1)
+            share = (burner.cpu() - before) / (time.monotonic() - begun)
+        self.assertAlmostEqual(share, 0.2, delta=0.1)
 
 
 class Run(unittest.TestCase):
