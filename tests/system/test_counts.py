@@ -31,18 +31,25 @@ BOUNDS = {
     "instructions for a connection": 2100,
     "instructions for a connection with its line in the log": 5000,
     "bytes for an idle connection": 256,
+    "system calls for a refusal": 3.5,
+    "instructions for a refusal": 1300,
+}
+
+REFUSING = {  # by a list, and by the table of addresses
+    "access": {"access": {"deny": ["127.0.0.1"]}},
+    "rate": {"limits": {"rate": "1/h"}},
 }
 
 
-def start(tool=(), access=False):
-    """A tcpd with one worker, limits and time-outs as they are by default, under strace or
-    callgrind."""
+def start(tool=(), access=False, rule=None):
+    """A tcpd with one worker, limits and time-outs as they are by default, or with a rule that
+    refuses, under strace or callgrind."""
 
     def argv(folder, port):
         settings = {"pool": {"threads": 1}, "log": {"access": access}}
         if os.geteuid() == 0:
             settings["user"] = "root"  # the tool writes into the folder from inside the child
-        echo = tcpdtest.service("echo", listen=f"127.0.0.1:{port}")
+        echo = tcpdtest.service("echo", listen=f"127.0.0.1:{port}", **REFUSING.get(rule, {}))
         path = os.path.join(folder, "tcpd.conf")
         with open(path, "w", encoding="ascii") as file:
             file.write(tcpdtest.configuration([echo], settings))
@@ -130,6 +137,16 @@ def connections_alone(server, rounds):
         clients.wait_open(0)
 
 
+def refusals(server, rounds):
+    """Who came to see whether the server is there has used up what the rate lets in."""
+    clients = InStep(server)
+    for _ in range(rounds):
+        clients.while_stopped(clients.connect)
+        for client in clients.clients:
+            client.expect_reset()
+        clients.close()
+
+
 def counts_are_known():
     """Other compilers' switches, and other machines, make for other instructions."""
     flags = os.environ.get("TCPD_BUILT_WITH", "-O2").split()
@@ -185,6 +202,19 @@ class Counts(unittest.TestCase):
     def test_instructions_for_a_logged_connection(self):
         self.count("instructions for a connection with its line in the log", measure.CALLGRIND,
                    connections, access=True)
+
+    @needs(measure.STRACE)
+    def test_calls_for_a_refusal(self):
+        for rule in REFUSING:
+            with self.subTest(rule):
+                self.count("system calls for a refusal", measure.STRACE, refusals, rule=rule)
+
+    @needs(measure.CALLGRIND)
+    @needs_known_code
+    def test_instructions_for_a_refusal(self):
+        for rule in REFUSING:
+            with self.subTest(rule):
+                self.count("instructions for a refusal", measure.CALLGRIND, refusals, rule=rule)
 
     def test_memory_of_an_idle_connection(self):
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
