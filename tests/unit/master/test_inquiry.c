@@ -6,7 +6,7 @@
 
 #define demand(condition) cr_assert(condition)
 #include "child/help.h"
-#include "conn/record.h"
+#include "master/records.h"
 
 enum { CHILDREN = 3 };
 
@@ -116,25 +116,6 @@ static void done(unsigned child, const struct request *order, uint64_t value)
     if (order->file >= 0)
         close(order->file);
     inquiry_answered(inquiries, children[child].key, &message);
-}
-
-static struct conn_record record_of(uint64_t number)
-{
-    struct conn_record record = {
-        .size = sizeof record,
-        .service = 1,
-        .number = number,
-        .age = 12500 * CLOCK_MS,
-        .idle = 250 * CLOCK_MS,
-        .received = 6,
-        .sent = 7,
-        .peer = {.family = AF_INET, .port = 40112, .bytes = {127, 0, 0, 1}},
-        .local = {.family = AF_INET, .port = 7, .bytes = {127, 0, 0, 2}},
-        .tcp_state = 8,
-        .rtt = 43,
-        .retransmits = 3,
-    };
-    return record;
 }
 
 static void put(const struct request *order, const void *bytes, size_t length)
