@@ -392,11 +392,11 @@ def beside_refusals(effort):
     names = ["alone", "beside refusals", "beside a burner of as much CPU",
              "beside another server's refusals"]
     results = {name: [] for name in names}
-    work = ("request", "-n", effort.requests, "-l", 10)
+    work = ("request", "-n", effort.requests // 4, "-l", 10)  # short turns: all meet the same noise
     with servers.tcpd_refusing("access list").start() as running, \
             servers.bare_refusing().start() as other:
         child = measure.children_of(running.pid)[0]
-        for number in range(effort.rounds + 1):
+        for number in range(3 * effort.rounds + 1):
             turns = [beside(running, work)]
             turns.append(beside(running, work, flood(running, servers.GUARDED),
                                 [(child, child)]))
