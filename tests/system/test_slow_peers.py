@@ -21,7 +21,7 @@ from tcpdtest import SLOW, poll_until
 
 EACH = 5000 if tcpdchange.SOAK else int(500 / SLOW)  # of the three kinds
 STRETCH = 5 if tcpdchange.SOAK else min(SLOW, 2)  # until all are there, nobody may be cut
-WORST = 100 * SLOW  # ms, of the probe's answers
+WORST = 100 * SLOW  # ms, of the probe's answers, beyond what a busy machine takes without them
 LATE = 1.0 * STRETCH  # s, how much later than its time-out the last one may be cut
 BYTES_EVERY = 0.5 * STRETCH  # s, between two bytes of one peer
 FILLING = bytes(16 * 1024)
@@ -123,6 +123,10 @@ class Crowd:
         self.poll.close()
 
 
+def worst_of(report):
+    return max(report["slowest_ms"], report["slowest_message_ms"])
+
+
 def memory_of(daemon):
     return sum(map(tcpdtest.memory_of, [daemon.pid, *daemon.children()]))
 
@@ -184,21 +188,22 @@ class SlowPeers(tcpdtest.TestCase):
         daemon = self.tcpd(*services(), limits={"connections": 19000})
         probe = traffic.start(self, traffic.targets(daemon, "echo"), rate=100, lasting=20)
         before = memory_of(daemon)
-        probe.mark("nobody is there yet")
+        tcpdproc.span(0.5)
+        alone = worst_of(probe.mark("nobody is there yet")["since"])
         crowd = self.crowd(daemon)
         most = before
         until = time.monotonic() + 6 * STRETCH + tcpdtest.WAIT
         while crowd.peers and time.monotonic() < until:
             crowd.turn()
             most = max(most, memory_of(daemon))
-        since = probe.mark("all are gone")["since"]
+        worst = worst_of(probe.mark("all are gone")["since"])
         probe.assert_clean()
-        worst = max(since["slowest_ms"], since["slowest_message_ms"])
-        print(f"{3 * (EACH // 2 * 2)} slow peers; the worst answer to a probe took {worst:.1f} ms")
+        print(f"{3 * (EACH // 2 * 2)} slow peers; the worst answer to a probe took {worst:.1f} ms, "
+              f"and {alone:.1f} ms before they came")
         self.check_times(crowd)
         self.check_reasons(daemon)
         self.check_memory(before, most)
-        self.assertLess(worst, WORST)
+        self.assertLess(worst - alone, WORST)
         poll_until(lambda: "tcpd_addresses 0" in daemon.done("metrics")["text"])
 
 
