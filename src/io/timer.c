@@ -88,18 +88,18 @@ void timer_move_back(struct timer *timer, uint64_t now)
     append(timer, timer->fifo, now);
 }
 
-/* Returns when the next of this FIFO is due. */
+/* Returns when the next of this FIFO is due: at once, when more were due than may be run. */
 static uint64_t run_fifo(struct fifo *fifo, uint64_t now)
 {
-    for (;;) {
-        struct timer *oldest = fifo->ends.next;
-        if (oldest == &fifo->ends)
-            return TIMER_NEVER;
-        if (due(fifo, oldest) > now)
-            return due(fifo, oldest);
+    struct timer *oldest = fifo->ends.next;
+    for (unsigned run = 0; run < TIMER_BURST; run++) {
+        if (oldest == &fifo->ends || due(fifo, oldest) > now)
+            break;
         timer_stop(oldest);
         fifo->expired(oldest, now);
+        oldest = fifo->ends.next;
     }
+    return oldest == &fifo->ends ? TIMER_NEVER : due(fifo, oldest);
 }
 
 void timers_tidy(struct timers *timers)

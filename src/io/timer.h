@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #define TIMER_NEVER UINT64_MAX
+#define TIMER_BURST 64 /* of one FIFO that expire in a turn */
 
 struct fifo;
 
@@ -48,7 +49,11 @@ void timers_fini(struct timers *timers);
 struct fifo *timers_fifo(struct timers *timers, uint64_t duration,
                          void (*expired)(struct timer *timer, uint64_t now));
 
-/* Calls `expired` for each timer whose time is up; it is stopped before. */
+/*
+ * Calls `expired` for each timer whose time is up, at most TIMER_BURST of each FIFO, so that
+ * thousands who came together and go together keep nobody waiting; `next` tells whether there are
+ * more.  It is stopped before.
+ */
 void timers_run(struct timers *timers, uint64_t now);
 
 /*

@@ -57,6 +57,33 @@ static void run_until_none(void)
     }
 }
 
+static unsigned expired_count;
+
+static void count_one(struct timer *timer, uint64_t now)
+{
+    (void)timer;
+    (void)now;
+    expired_count++;
+}
+
+/* Who is due together does not all come in one turn, and the loop does not wait between them. */
+Test(timer, a_burst_is_bounded)
+{
+    enum { COUNT = 3 * TIMER_BURST + 1 };
+    static struct timer many[COUNT];
+    struct fifo *fifo = timers_fifo(&timers, 5 * MS, count_one);
+    for (unsigned i = 0; i < COUNT; i++)
+        timer_start(&many[i], fifo, 0);
+    for (unsigned turn = 1; turn <= 3; turn++) {
+        timers_run(&timers, 7 * MS);
+        cr_assert_eq(expired_count, turn * TIMER_BURST);
+        cr_assert_leq(timers.next, 7 * MS);
+    }
+    timers_run(&timers, 7 * MS);
+    cr_assert_eq(expired_count, COUNT);
+    cr_assert_eq(timers.next, TIMER_NEVER);
+}
+
 Test(timer, comes_once_and_in_time)
 {
     struct owner owner = {0};
