@@ -21,9 +21,11 @@ from tcpdtest import SLOW, poll_until
 
 EACH = 5000 if tcpdchange.SOAK else int(500 / SLOW)  # of the three kinds
 STRETCH = 5 if tcpdchange.SOAK else min(SLOW, 2)  # until all are there, nobody may be cut
-WORST = 100 * SLOW  # ms, of the probe's answers, beyond what a busy machine takes without them
+WORST = 100 * SLOW  # ms, of the probe's answers
+NOISE = 5  # or so many times as long as from a daemon without slow peers, on a machine that is busy
 LATE = 1.0 * STRETCH  # s, how much later than its time-out the last one may be cut
 BYTES_EVERY = 0.5 * STRETCH  # s, between two bytes of one peer
+PACE = 2500  # peers a second that come
 FILLING = bytes(16 * 1024)
 
 # Two ways to be slow for each kind: what it is, the service, the reason why it is cut, the time-out
@@ -133,13 +135,14 @@ def memory_of(daemon):
 
 class SlowPeers(tcpdtest.TestCase):
     def crowd(self, daemon):
-        """All of them, the kinds mixed."""
+        """All of them, the kinds mixed, at a pace that leaves the machine some time."""
         crowd = Crowd(daemon)
         self.addCleanup(crowd.close)
+        begun = time.monotonic()
         for number in range(EACH // 2):
             for way in WAYS:
                 crowd.come(way)
-            if number % 50 == 0:
+            while time.monotonic() - begun < number * len(WAYS) / PACE:
                 crowd.turn()
         self.assertFalse(crowd.cut, "they are all there at once")
         return crowd
@@ -186,24 +189,26 @@ class SlowPeers(tcpdtest.TestCase):
         if 3 * EACH > tcpdproc.use_all_descriptors() - 200:
             self.skipTest("not so many descriptors")
         daemon = self.tcpd(*services(), limits={"connections": 19000})
-        probe = traffic.start(self, traffic.targets(daemon, "echo"), rate=100, lasting=20)
+        probes = [traffic.start(self, traffic.targets(probed, "echo"), rate=100, lasting=20)
+                  for probed in (daemon, self.tcpd("echo"))]
         before = memory_of(daemon)
-        tcpdproc.span(0.5)
-        alone = worst_of(probe.mark("nobody is there yet")["since"])
+        for probe in probes:
+            probe.mark("nobody is there yet")
         crowd = self.crowd(daemon)
         most = before
         until = time.monotonic() + 6 * STRETCH + tcpdtest.WAIT
         while crowd.peers and time.monotonic() < until:
             crowd.turn()
             most = max(most, memory_of(daemon))
-        worst = worst_of(probe.mark("all are gone")["since"])
-        probe.assert_clean()
+        worst, beside = [worst_of(probe.mark("all are gone")["since"]) for probe in probes]
+        for probe in probes:
+            probe.assert_clean()
         print(f"{3 * (EACH // 2 * 2)} slow peers; the worst answer to a probe took {worst:.1f} ms, "
-              f"and {alone:.1f} ms before they came")
+              f"and {beside:.1f} ms from a daemon beside, which has none")
         self.check_times(crowd)
         self.check_reasons(daemon)
         self.check_memory(before, most)
-        self.assertLess(worst - alone, WORST)
+        self.assertLess(worst, max(WORST, NOISE * beside))
         poll_until(lambda: "tcpd_addresses 0" in daemon.done("metrics")["text"])
 
 
