@@ -147,12 +147,13 @@ class SlowPeers(tcpdtest.TestCase):
         self.assertFalse(crowd.cut, "they are all there at once")
         return crowd
 
-    def check_times(self, crowd):
-        """Never before the time-out, and soon after it.  A peer that has just taken what its
-        window holds gets the time-out to write once more."""
+    def check_times(self, crowd, noise):
+        """Never before the time-out, and soon after it, or in the seconds that the machine keeps
+        everybody waiting.  A peer that has just taken what its window holds gets the time-out to
+        write once more."""
         for way in WAYS:
             times, least = sorted(crowd.cut[way]), way.timeout * STRETCH
-            most = least * (2 if way.reason == "write_timeout" else 1) + LATE
+            most = least * (2 if way.reason == "write_timeout" else 1) + LATE + noise
             print(f"{way.name}: {len(times)} cut after {times[0]:.2f} to {times[-1]:.2f} s")
             self.assertEqual(len(times), EACH // 2, way.name)
             self.assertGreaterEqual(times[0], least - 0.05, way.name)
@@ -205,7 +206,7 @@ class SlowPeers(tcpdtest.TestCase):
             probe.assert_clean()
         print(f"{3 * (EACH // 2 * 2)} slow peers; the worst answer to a probe took {worst:.1f} ms, "
               f"and {beside:.1f} ms from a daemon beside, which has none")
-        self.check_times(crowd)
+        self.check_times(crowd, NOISE * beside / 1000)
         self.check_reasons(daemon)
         self.check_memory(before, most)
         self.assertLess(worst, max(WORST, NOISE * beside))
