@@ -4,6 +4,7 @@
 #include "conf/nearest.h"
 #include "tcpctl/answer.h"
 #include "tcpctl/client.h"
+#include "tcpctl/import.h"
 #include "tcpctl/options.h"
 #include "tcpctl/print.h"
 #include "tcpctl/text.h"
@@ -30,7 +31,7 @@ const struct command commands[] = {
      .key = "service",
      .help = "each connection: peer, age, idle, bytes, what TCP knows of it",
      .print = print_connections},
-    {.name = "top", .help = "the two above as a live screen", .run = top_run},
+    {.name = "top", .options = "i", .help = "the two above as a live screen", .run = top_run},
     {.name = "kill",
      .argument = "ID",
      .needs_argument = true,
@@ -63,6 +64,13 @@ const struct command commands[] = {
      .help = "log from now on: error, warning, notice, info, debug",
      .print = print_log},
     {.name = "metrics", .help = "what the status service prints", .print = print_metrics},
+    {.name = "import-inetd",
+     .argument = "FILE...",
+     .needs_argument = true,
+     .takes_many = true,
+     .options = "f",
+     .help = "the same for tcpd as inetd, xinetd, tcpserver have there",
+     .run = import_run},
     {.name = NULL},
 };
 

@@ -13,10 +13,12 @@ struct command {
     const char *name;
     const char *argument; /* what --help calls it; NULL: it takes none */
     bool needs_argument;
-    const char *key;  /* the member of the request that carries it */
-    bool patient;     /* the answer may take as long as it likes */
-    bool until_gone;  /* it is done when the daemon has left */
-    const char *help; /* what --help says */
+    bool takes_many;     /* arguments */
+    const char *options; /* of its own: their letters; NULL: none */
+    const char *key;     /* the member of the request that carries it */
+    bool patient;        /* the answer may take as long as it likes */
+    bool until_gone;     /* it is done when the daemon has left */
+    const char *help;    /* what --help says */
     void (*print)(const json_t *answer);
     int (*run)(const struct options *options); /* instead of all that; returns an exit status */
 };

@@ -23,6 +23,9 @@ struct options {
     uint64_t interval; /* nanoseconds between two looks of top; 0: not given */
     const struct command *command;
     const char *argument; /* of the command; NULL: none */
+    char **arguments;     /* all of them, for a command that takes many */
+    int argument_count;
+    const char *format; /* of what import-inetd reads; NULL: not given */
 };
 
 /*
