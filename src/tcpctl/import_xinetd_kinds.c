@@ -48,10 +48,13 @@ static void take_number(struct xinetd *xinetd, const struct xinetd_attribute *at
         mistake(xinetd, attribute, "a number above 0 or UNLIMITED");
 }
 
-/* A built-in service has connections where a program has processes. */
+/* A built-in service has connections where a program has processes.  xinetd refuses the others. */
 static void take_instances(struct xinetd *xinetd, const struct xinetd_attribute *attribute)
 {
     take_number(xinetd, attribute, is_program(xinetd) ? "instances" : "limits.connections");
+    if (strcasecmp(attribute->values.items[0], UNLIMITED) != 0 &&
+        !import_find(xinetd->entry, "wait"))
+        import_set_text(xinetd->import, xinetd->entry, "limits.overload", "reset");
 }
 
 static void take_per_source(struct xinetd *xinetd, const struct xinetd_attribute *attribute)

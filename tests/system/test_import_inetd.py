@@ -19,7 +19,8 @@ import tcpdtest
 from tcpdtest import TCPD, connect
 
 TCPCTL = os.path.abspath(os.environ.get("TCPCTL", "./tcpctl"))
-CORPUS = pathlib.Path(os.environ.get("srcdir", ".")).resolve() / "tests" / "corpus" / "inetd"
+SOURCE = pathlib.Path(os.environ.get("srcdir", ".")).resolve()
+CORPUS = SOURCE / "tests" / "corpus" / "inetd"
 FORMATS = ("inetd", "inetutils", "xinetd", "tcpserver")
 EX_OK, EX_USAGE, EX_DATAERR, EX_NOINPUT = 0, 64, 65, 66
 ECHO = "6007 stream tcp nowait root internal\n"
@@ -136,6 +137,82 @@ class Corpus(FolderTest):
             active = re.findall(r'^  \{ name = "(.*?)";', printed, re.MULTILINE)
             dumped = re.findall(r'^ +name = "(.*?)";', ran.stdout.decode(), re.MULTILINE)
             self.assertEqual(sorted(dumped), sorted([*active, "of-the-test"]))
+
+
+def unescape(text):
+    """What a literal block of a manual page shows."""
+    for escape, character in (("\\(dq", '"'), ("\\&", ""), ("\\e", "\\")):
+        text = text.replace(escape, character)
+    return text
+
+
+def words(text):
+    """A service without its comments and its layout."""
+    lines = [re.sub(r"^ *// (?=[{ ])", "", line) for line in text.splitlines()]
+    return " ".join(" ".join(line for line in lines if not line.lstrip().startswith("//")).split())
+
+
+@needs_services
+class Page(FolderTest):
+    """tcpd-from-inetd(7): its examples are true, and nothing is missing."""
+
+    TEXT = (SOURCE / "man" / "tcpd-from-inetd.7").read_text(encoding="utf-8")
+    OPTIONS = "cugUbIxXBlhHpPrRtdDoO1qQv46"
+    ATTRIBUTES = """id type flags disable socket_type protocol wait user group instances nice server
+        server_args libwrap only_from no_access access_times log_type log_on_success log_on_failure
+        rpc_version rpc_number env passenv port redirect bind interface banner banner_success
+        banner_fail per_source cps max_load groups mdns umask enabled disabled rlimit_as
+        rlimit_files rlimit_cpu rlimit_data rlimit_rss rlimit_stack deny_time""".split()
+    FLAGS = """INTERCEPT NORETRY IDONLY NAMEINARGS NODELAY KEEPALIVE NOLIBWRAP SENSOR IPv4 IPv6
+        LABELED REUSE""".split()
+
+    def pairs(self):
+        """The format, what is imported and what it comes to, of each example."""
+        block = r"\.Bd -literal -offset indent\n(.*?)\.Ed\n"
+        found = re.findall(r'^\.\\" import (\w+)\n' + block + r".*?" + block, self.TEXT,
+                           re.MULTILINE | re.DOTALL)
+        return [(name, unescape(given), unescape(wanted)) for name, given, wanted in found]
+
+    def test_there_are_examples_of_each(self):
+        self.assertEqual({pair[0] for pair in self.pairs()}, {"inetd", "xinetd", "tcpserver"})
+        self.assertEqual(len(self.pairs()), len(re.findall(r'^\.\\" import', self.TEXT, re.M)))
+
+    def test_each_comes_to_what_stands_behind_it(self):
+        for name, given, wanted in self.pairs():
+            with self.subTest(given):
+                ran = import_inetd("--format", name, "-", text=given.encode())
+                self.assertEqual(ran.returncode, EX_OK, ran.stderr.decode())
+                printed = words(ran.stdout.decode())
+                service = re.sub(r"^services = \( | \);$", "", printed)
+                self.assertEqual(service, words(wanted))
+
+    @needs_exec
+    def test_each_is_a_configuration(self):
+        for _, _, wanted in self.pairs():
+            with self.subTest(wanted):
+                program = re.search(r'command = \[ "(.*?)"', wanted)
+                if program and not os.access(program[1], os.X_OK):
+                    continue
+                ran = check_configuration(f"services = ( {wanted} );".encode(), self.folder)
+                self.assertEqual(ran.returncode, EX_OK, ran.stderr.decode())
+
+    def test_every_attribute_and_option_stands_there(self):
+        labels = "\n".join(re.findall(r"^\.It (.*)$", self.TEXT, re.MULTILINE))
+        for word in [*self.ATTRIBUTES, *self.FLAGS]:
+            self.assertRegex(labels, rf"\b{word}\b")
+        for letter in self.OPTIONS:
+            self.assertRegex(labels, rf"(?m)^Fl .*\b{letter}\b")
+
+    def test_every_attribute_and_option_is_known(self):
+        for word in self.ATTRIBUTES:
+            where = "defaults" if word in ("enabled", "disabled") else "service a"
+            text = f"{where}\n{{\n{word} = 1\n}}\n"
+            ran = import_inetd("-f", "xinetd", "-", text=text.encode())
+            self.assertNotIn(b"no attribute", ran.stderr, word)
+        for letter in self.OPTIONS:
+            text = f"tcpserver -{letter} 7 0 6001 /bin/cat\n"
+            ran = import_inetd("-f", "tcpserver", "-", text=text.encode())
+            self.assertNotIn(b"an option of tcpserver", ran.stderr, letter)
 
 
 class Input(FolderTest):
