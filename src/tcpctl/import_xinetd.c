@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEPTH_MAX 16 /* of files that include each other */
+#define DEPTH_MAX 16   /* of files that include each other */
+#define FILES_MAX 1000 /* in all */
 
 struct parser {
     struct import *import;
@@ -18,6 +19,7 @@ struct parser {
     struct xinetd_block *open; /* whose attributes come */
     bool opened;               /* its brace has been seen */
     unsigned depth;
+    unsigned files;
 };
 
 static void read_text(struct parser *parser, const char *file, const char *text);
@@ -27,6 +29,11 @@ static void read_file(struct parser *parser, struct import_place place, const ch
     if (parser->depth == DEPTH_MAX) {
         import_error(parser->import, place, "more than %d files that include each other",
                      DEPTH_MAX);
+        return;
+    }
+    if (parser->files++ >= FILES_MAX) {
+        if (parser->files == FILES_MAX + 1)
+            import_error(parser->import, place, "more than %d files are included", FILES_MAX);
         return;
     }
     const char *text = import_read(parser->import, place, file);

@@ -16,6 +16,7 @@ import tempfile
 import unittest
 
 import tcpdtest
+from needsexec import needs_exec
 from tcpdtest import TCPD, connect
 
 TCPCTL = os.path.abspath(os.environ.get("TCPCTL", "./tcpctl"))
@@ -24,8 +25,6 @@ CORPUS = SOURCE / "tests" / "corpus" / "inetd"
 FORMATS = ("inetd", "inetutils", "xinetd", "tcpserver")
 EX_OK, EX_USAGE, EX_DATAERR, EX_NOINPUT = 0, 64, 65, 66
 ECHO = "6007 stream tcp nowait root internal\n"
-EXEC = """services = ( { name = "a"; type = "exec"; listen = "127.0.0.1:0";
-                        command = [ "/bin/cat" ]; } );\n"""
 
 
 def import_inetd(*words, text=None, folder=None, **environment):
@@ -47,14 +46,6 @@ def check_configuration(text, folder):
     return subprocess.run([os.path.abspath(TCPD), "-T", "-c", str(folder / "tcpd.conf")],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
 
-
-def knows_exec():
-    with tempfile.TemporaryDirectory() as folder:
-        return check_configuration(EXEC.encode(), pathlib.Path(folder)).returncode == 0
-
-
-# REMOVE with the two places that use it, once tcpd has services of the type exec.
-needs_exec = unittest.skipUnless(knows_exec(), "this tcpd has no services of the type exec")
 
 needs_services = unittest.skipUnless(os.path.exists("/etc/services"), "there is no /etc/services")
 
@@ -291,6 +282,15 @@ class Input(FolderTest):
         self.write("a", "\n".join(lines[:1024]) + "\n")
         printed = self.imported("a")
         self.assertEqual(printed.count("{ name = "), 1024)
+
+    def test_files_that_include_each_other_without_end(self):
+        (self.folder / "d").mkdir()
+        for name in "abc":
+            self.write(f"d/{name}", "includedir d\n" * 3)
+        self.write("x", "includedir d\n")
+        ran = import_inetd("-f", "xinetd", "x", folder=self.folder)
+        self.assertEqual(ran.returncode, EX_DATAERR)
+        self.assertEqual(ran.stderr.count(b"error: more than 1000 files are included"), 1)
 
     def test_lines_without_end(self):
         """Joined lines cost what they are long, and not what their number squared is."""
