@@ -11,7 +11,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-static char *print(struct import *import, const char *format, va_list values)
+__attribute__((format(printf, 2, 0))) static char *print(struct import *import, const char *format,
+                                                         va_list values)
 {
     char *text = heap_vprint(format, values);
     char *copy = memory_copy(import->memory, text, strlen(text));
