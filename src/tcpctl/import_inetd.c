@@ -86,7 +86,8 @@ static void listen_on(struct inetd *inetd, const char *hosts, int port)
         size_t length = strcspn(hosts, ",");
         bool bracketed = *hosts == '[' && length > 1 && hosts[length - 1] == ']';
         const char *host = memory_copy(import->memory, hosts + bracketed, length - 2 * bracketed);
-        import_listen(import, inetd->entry, inetd->entry->place, host, port, inetd->family);
+        if (*host != '\0')
+            import_listen(import, inetd->entry, inetd->entry->place, host, port, inetd->family);
         hosts += length;
         hosts += strspn(hosts, ",");
     }
@@ -117,6 +118,8 @@ static bool take_service(struct inetd *inetd)
     size_t length = colon ? (size_t)(colon - text) : 0;
     const char *hosts = colon ? memory_copy(inetd->import->memory, text, length) : inetd->host;
     listen_on(inetd, hosts, port);
+    if (inetd->entry->listens.count == 0)
+        return mistake(inetd, SERVICE, "a host before the colon, or no colon,");
     return true;
 }
 

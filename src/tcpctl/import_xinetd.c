@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define DEPTH_MAX 16   /* of files that include each other */
 #define FILES_MAX 1000 /* in all */
@@ -134,6 +135,20 @@ static bool stands_twice(const struct parser *parser, const struct xinetd_attrib
     return at && !attribute->kind->is_set && !attribute->kind->only_there;
 }
 
+/* The first of the values that is none of those that may stand there, or NULL. */
+static const char *odd_word(const struct xinetd_attribute *attribute)
+{
+    const char *const *words = attribute->kind->words;
+    for (size_t i = 0; words && i < attribute->values.count; i++) {
+        size_t at = 0;
+        while (words[at] && strcasecmp(words[at], attribute->values.items[i]) != 0)
+            at++;
+        if (!words[at])
+            return attribute->values.items[i];
+    }
+    return NULL;
+}
+
 /* What is wrong with an attribute in this place, or NULL. */
 static const char *what_is_wrong(const struct parser *parser,
                                  const struct xinetd_attribute *attribute)
@@ -165,8 +180,11 @@ static void check_attribute(struct parser *parser, struct xinetd_attribute *attr
     }
     attribute->name = attribute->kind->name;
     const char *wrong = what_is_wrong(parser, attribute);
+    const char *odd = odd_word(attribute);
     if (wrong)
         import_error(import, attribute->place, "%s %s", attribute->name, wrong);
+    else if (odd)
+        import_error(import, attribute->place, "%s knows no \"%s\"", attribute->name, odd);
 }
 
 /* "name = value …", with or without blanks around the operator. */

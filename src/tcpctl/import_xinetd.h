@@ -37,9 +37,10 @@ struct xinetd {
 /* What is known of an attribute that may stand in a block. */
 struct xinetd_kind {
     const char *name;
-    bool is_many;     /* may have several values */
-    bool is_set;      /* may stand there more than once, has += and -=, and may be empty */
-    bool in_defaults; /* may stand there */
+    bool is_many;             /* may have several values */
+    const char *const *words; /* all that may stand there, ends with NULL; NULL: anything */
+    bool is_set;              /* may stand there more than once, has += and -=, and may be empty */
+    bool in_defaults;         /* may stand there */
     bool only_there;
     void (*take)(struct xinetd *xinetd, const struct xinetd_attribute *attribute);
     const char *lost; /* when there is nothing to take: what tcpd does instead, or why not */

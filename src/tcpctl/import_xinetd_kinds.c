@@ -215,26 +215,38 @@ static void take_rlimit_files(struct xinetd *xinetd, const struct xinetd_attribu
 #define NO_BANNER   "tcpd sends nothing of its own: let the program, or a shell before it, send it"
 #define NO_SUCH_ONE "rlimits has none of that kind: see rlimits.as"
 
+static const char *const switches[] = {"yes", "no", NULL};
+static const char *const socket_types[] = {"stream", "dgram", "raw", "rdm", "seqpacket", NULL};
+static const char *const types[] = {"RPC", "INTERNAL", "TCPMUX", "TCPMUXPLUS", "UNLISTED", NULL};
+static const char *const flag_words[] = {
+    "INTERCEPT", "NORETRY", "IDONLY", "NAMEINARGS", "NODELAY", "KEEPALIVE", "NOLIBWRAP",
+    "SENSOR",    "IPv4",    "IPv6",   "LABELED",    "REUSE",   NULL,
+};
+static const char *const log_words[] = {"PID",      "HOST",    "USERID",  "EXIT",
+                                        "DURATION", "TRAFFIC", "ATTEMPT", NULL};
+
+#define WORDS(list) .words = (list)
+
 /* Those without take and lost are looked at elsewhere, or go with one that is. */
 const struct xinetd_kind xinetd_kinds[] = {
-    {.name = "type", MANY},
+    {.name = "type", MANY, WORDS(types)},
     {.name = "id"},
-    {.name = "socket_type"},
+    {.name = "socket_type", WORDS(socket_types)},
     {.name = "protocol"},
-    {.name = "wait"},
+    {.name = "wait", WORDS(switches)},
     {.name = "port"},
     {.name = "bind", DEFAULTS},
     {.name = "redirect", MANY},
     {.name = "server"},
     {.name = "server_args", MANY},
-    {.name = "disable"},
+    {.name = "disable", WORDS(switches)},
     {.name = "disabled", MANY, DEFAULTS, .only_there = true},
     {.name = "enabled", MANY, DEFAULTS, .only_there = true},
     {.name = "rpc_version"},
     {.name = "rpc_number"},
     {.name = "user", .take = take_user},
     {.name = "group", .take = take_group},
-    {.name = "groups", DEFAULTS, .take = take_groups},
+    {.name = "groups", DEFAULTS, WORDS(switches), .take = take_groups},
     {.name = "env", SET, .take = take_env},
     {.name = "passenv", SET, DEFAULTS, .take = take_passenv},
     {.name = "umask", DEFAULTS, .take = take_umask},
@@ -252,9 +264,9 @@ const struct xinetd_kind xinetd_kinds[] = {
     {.name = "per_source", DEFAULTS, .take = take_per_source},
     {.name = "cps", MANY, DEFAULTS, .take = take_cps},
     {.name = "max_load", DEFAULTS, .lost = "tcpd serves whatever the load is"},
-    {.name = "flags", MANY, .take = take_flags},
-    {.name = "log_on_success", SET, DEFAULTS, .take = take_log},
-    {.name = "log_on_failure", SET, DEFAULTS, .take = take_log},
+    {.name = "flags", MANY, WORDS(flag_words), .take = take_flags},
+    {.name = "log_on_success", SET, DEFAULTS, WORDS(log_words), .take = take_log},
+    {.name = "log_on_failure", SET, DEFAULTS, WORDS(log_words), .take = take_log},
     {.name = "log_type",
      MANY,
      DEFAULTS,
@@ -263,7 +275,7 @@ const struct xinetd_kind xinetd_kinds[] = {
     {.name = "banner_success", DEFAULTS, .lost = NO_BANNER},
     {.name = "banner_fail", DEFAULTS, .lost = "who is refused gets a reset and nothing else"},
     {.name = "libwrap", .lost = "TCP Wrappers are not asked: their rules belong into access"},
-    {.name = "mdns", .lost = "tcpd announces nothing"},
+    {.name = "mdns", WORDS(switches), .lost = "tcpd announces nothing"},
     {.name = "deny_time", .lost = "tcpd has no SENSOR that shuts out who comes"},
     {.name = NULL},
 };
