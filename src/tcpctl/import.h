@@ -43,11 +43,12 @@ struct import_entry {
     struct import_place place;
     const char *source; /* the line itself, to be shown */
     struct import_note *notes;
-    bool is_service;  /* else the notes are all */
-    bool barred;      /* it stands in a comment, and the notes tell why */
-    bool disabled;    /* the input has it switched off: barred, and nobody is warned */
-    const char *name; /* of the service; made fit and unique by import_check */
-    const char *path; /* of its program; NULL: it is built in */
+    bool is_service;          /* else the notes are all */
+    bool barred;              /* it stands in a comment, and the notes tell why */
+    bool disabled;            /* the input has it switched off: barred, and nobody is warned */
+    const char *name;         /* of the service; made fit and unique by import_check */
+    const char *path;         /* of its program; NULL: it is built in */
+    const char *user, *group; /* of the program; NULL: nobody was named */
     struct import_list listens;
     const char *listen_options; /* "backlog = 20;", or NULL */
     struct import_setting *settings;

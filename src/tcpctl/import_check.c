@@ -4,14 +4,17 @@
 #include "tcpctl/import_program.h"
 #include "tcpctl/import_words.h"
 
+#include "conf/lookup.h"
 #include "io/addr.h"
 
 #include <ctype.h>
 #include <errno.h>
+#include <grp.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define NAME_MAX_LENGTH 32
+#define GROUPS_MOST     1024
 #define LIST_MOST       1000
 #define SERVICES_MOST   1024
 #define ADDRESSES_MOST  4096
@@ -98,6 +101,55 @@ static void check_address_forms(struct import *import, struct import_entry *entr
 
 /* --- Programs --------------------------------------------------------------------------------- */
 
+struct account {
+    uid_t uid;
+    gid_t groups[GROUPS_MOST];
+    int count;
+};
+
+/* Whom the program would be; false: nobody was named, or that cannot be found out. */
+static bool find_account(const struct import_entry *entry, struct account *account)
+{
+    gid_t primary;
+    gid_t named;
+    account->count = GROUPS_MOST;
+    if (!entry->user || lookup_user(entry->user, &account->uid, &primary) != 0)
+        return false;
+    bool has_group = entry->group && lookup_group(entry->group, &named) == 0;
+    return getgrouplist(entry->user, has_group ? named : primary, account->groups,
+                        &account->count) >= 0;
+}
+
+/* By its permissions: a program to be executed, or a folder to be passed. */
+static bool may_execute(const struct account *account, const struct stat *status)
+{
+    if (account->uid == 0)
+        return S_ISDIR(status->st_mode) || (status->st_mode & (S_IXUSR | S_IXGRP | S_IXOTH));
+    if (account->uid == status->st_uid)
+        return status->st_mode & S_IXUSR;
+    for (int i = 0; i < account->count; i++) {
+        if (account->groups[i] == status->st_gid)
+            return status->st_mode & S_IXGRP;
+    }
+    return status->st_mode & S_IXOTH;
+}
+
+/* Whether the user could execute the program; true too where it cannot be told. */
+static bool is_for_user(struct import *import, const struct import_entry *entry)
+{
+    struct account account;
+    struct stat status;
+    if (!find_account(entry, &account))
+        return true;
+    const char *path = entry->path;
+    for (const char *end = path + 1; end; end = strchr(end + 1, '/')) {
+        const char *folder = memory_copy(import->memory, path, (size_t)(end - path));
+        if (stat(folder, &status) == 0 && !may_execute(&account, &status))
+            return false;
+    }
+    return stat(path, &status) != 0 || may_execute(&account, &status);
+}
+
 /* Why the program could not be executed by anybody, or NULL: it can, or that is hidden from us. */
 static const char *what_is_wrong(const char *path)
 {
@@ -131,6 +183,9 @@ static void check_program(struct import *import, struct import_entry *entry)
     const char *wrong = entry->path ? what_is_wrong(entry->path) : NULL;
     if (wrong)
         import_bar(import, entry, entry->place, "%s: %s", entry->path, wrong);
+    else if (entry->path && !is_for_user(import, entry))
+        import_bar(import, entry, entry->place, "%s: the user \"%s\" cannot execute it",
+                   entry->path, entry->user);
 }
 
 /* A program with wait has the socket that listens, and tcpd does not see who comes. */

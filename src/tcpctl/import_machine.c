@@ -111,6 +111,7 @@ void import_user(struct import *import, struct import_entry *entry, struct impor
         if (known)
             user = known->pw_name;
     }
+    entry->user = memory_copy(import->memory, user, strlen(user));
     import_set_text(import, entry, "user", user);
     if (!getpwnam(user))
         import_bar(import, entry, place, "there is no user \"%s\" on this machine", user);
@@ -125,6 +126,7 @@ void import_group(struct import *import, struct import_entry *entry, struct impo
         if (known)
             group = known->gr_name;
     }
+    entry->group = memory_copy(import->memory, group, strlen(group));
     import_set_text(import, entry, "group", group);
     if (!getgrnam(group))
         import_bar(import, entry, place, "there is no group \"%s\" on this machine", group);

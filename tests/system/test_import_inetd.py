@@ -9,7 +9,9 @@ import has to fail.
 
 import os
 import pathlib
+import pwd
 import re
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -273,6 +275,30 @@ class Input(FolderTest):
         self.assertIn(b'a:1: warning: "localhost" was looked up now and is 127.0.0.1', ran.stderr)
         for address in found:
             self.assertIn(f'"{address}:7"', ran.stdout.decode())
+
+    def test_a_program_that_its_user_cannot_execute(self):
+        self.folder.chmod(0o755)
+        path = self.write("program", "#!/bin/sh\n")
+        os.mkdir(self.folder / "closed")
+        shutil.copy(path, self.folder / "closed")
+        self.write("a", f"echo stream tcp nowait daemon {path} program\n"
+                   f"discard stream tcp nowait daemon {self.folder}/closed/program program\n")
+        own = pwd.getpwuid(os.geteuid()).pw_name
+        self.write("b", f"echo stream tcp nowait {own} {path} program\n"
+                   f"discard stream tcp nowait {own} {self.folder}/closed/program program\n")
+        for mode, folder_mode, served in ((0o755, 0o755, [True, True]),
+                                          (0o744, 0o755, [False, True]),
+                                          (0o755, 0o744, [True, False]),
+                                          (0o700, 0o700, [False, False])):
+            os.chmod(path, mode)
+            os.chmod(self.folder / "closed" / "program", 0o755)
+            os.chmod(self.folder / "closed", folder_mode)
+            printed = self.imported("a")
+            self.assertEqual([f'\n  {{ name = "{name}"' in printed for name in ("echo", "discard")],
+                             served, printed)
+            if not served[0]:
+                self.assertIn(f'{path}: the user "daemon" cannot execute it', printed)
+            self.assertNotIn("cannot execute", self.imported("b"))
 
     def test_too_many(self):
         lines = [f"127.0.{i // 250}.{i % 250 + 1}:echo stream tcp nowait root internal"
