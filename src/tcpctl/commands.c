@@ -69,7 +69,7 @@ const struct command commands[] = {
      .needs_argument = true,
      .takes_many = true,
      .options = "f",
-     .help = "the same for tcpd as inetd, xinetd, tcpserver have there",
+     .help = "print the tcpd form of what inetd, xinetd, tcpserver have",
      .run = import_run},
     {.name = NULL},
 };
