@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """For tests of services of the type exec: they are skipped where tcpd has no such type.
 
-It goes, with all who import it, when every tcpd has.
+Where every tcpd has it, this file can go, with the lines that name needs_exec.
 """
 
 import os
