@@ -4,6 +4,7 @@
 #include "conf/nearest.h"
 #include "tcpctl/answer.h"
 #include "tcpctl/client.h"
+#include "tcpctl/import.h"
 #include "tcpctl/options.h"
 #include "tcpctl/print.h"
 #include "tcpctl/text.h"
@@ -30,7 +31,7 @@ const struct command commands[] = {
      .arguments = {{.name = "SERVICE", .key = "service", .optional = true}},
      .help = "each connection: peer, age, idle, bytes, what TCP knows of it",
      .print = print_connections},
-    {.name = "top", .help = "the two above as a live screen", .run = top_run},
+    {.name = "top", .options = "i", .help = "the two above as a live screen", .run = top_run},
     {.name = "kill",
      .arguments = {{.name = "ID", .key = "id"}},
      .help = "close one connection",
@@ -64,6 +65,12 @@ const struct command commands[] = {
      .help = "log from now on: error, warning, notice, info, debug",
      .print = print_log},
     {.name = "metrics", .help = "what the status service prints", .print = print_metrics},
+    {.name = "import-inetd",
+     .arguments = {{.name = "FILE..."}},
+     .takes_many = true,
+     .options = "f",
+     .help = "print the tcpd form of what inetd, xinetd, tcpserver have",
+     .run = import_run},
     {.name = NULL},
 };
 

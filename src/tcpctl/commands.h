@@ -25,6 +25,8 @@ struct argument {
 struct command {
     const char *name;
     struct argument arguments[COMMAND_ARGUMENTS]; /* those that it takes; then without a name */
+    bool takes_many;                              /* the last of them may come again */
+    const char *options;                          /* of its own: their letters; NULL: none */
     bool patient;                                 /* the answer may take as long as it likes */
     bool until_gone;                              /* it is done when the daemon has left */
     const char *help;                             /* what --help says */

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "tcpctl/commands.h"
+#include "tcpctl/import.h"
 #include "tcpctl/text.h"
 
 #include <getopt.h>
@@ -12,9 +13,13 @@
 enum { JSON = 256 }; /* the value of an option without a letter */
 
 static const struct option long_options[] = {
-    {"help", no_argument, NULL, 'h'},    {"interval", required_argument, NULL, 'i'},
-    {"json", no_argument, NULL, JSON},   {"socket", required_argument, NULL, 's'},
-    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0},
+    {"format", required_argument, NULL, 'f'},
+    {"help", no_argument, NULL, 'h'},
+    {"interval", required_argument, NULL, 'i'},
+    {"json", no_argument, NULL, JSON},
+    {"socket", required_argument, NULL, 's'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
 };
 
 static int set_interval(struct options *options, const char *text, struct error *error)
@@ -32,6 +37,15 @@ static int set_socket(struct options *options, const char *path, struct error *e
     if (!*path)
         return error_set(error, 0, "--socket wants a path");
     options->socket = path;
+    return 0;
+}
+
+static int set_format(struct options *options, const char *name, struct error *error)
+{
+    if (!import_reader_named(name))
+        return error_set(
+            error, 0, "--format takes inetd, inetutils, xinetd or tcpserver, not \"%.100s\"", name);
+    options->format = name;
     return 0;
 }
 
@@ -54,6 +68,8 @@ static int take_option(struct options *options, int option, char **argv, struct 
         return set_socket(options, optarg, error);
     case 'i':
         return set_interval(options, optarg, error);
+    case 'f':
+        return set_format(options, optarg, error);
     case JSON:
         options->json = true;
         return 0;
@@ -76,6 +92,20 @@ static int unknown_command(const char *name, struct error *error)
     return error_set(error, 0, "there is no command \"%.100s\"", name);
 }
 
+/* Options that are of use to some commands only. */
+static int check_options(const struct options *options, struct error *error)
+{
+    const struct command *command = options->command;
+    const char *own = command->options ? command->options : "";
+    if (options->interval && !strchr(own, 'i'))
+        return error_set(error, 0, "--interval is of use to top only");
+    if (options->format && !strchr(own, 'f'))
+        return error_set(error, 0, "--format is of use to import-inetd only");
+    if (options->json && command->run)
+        return error_set(error, 0, "%s is for people: it has no --json", command->name);
+    return 0;
+}
+
 /* Does what was given suit the command? */
 static int check(const struct options *options, int count, char **words, struct error *error)
 {
@@ -84,17 +114,13 @@ static int check(const struct options *options, int count, char **words, struct 
     static const char *const numbers[] = {"no argument", "one argument", "two arguments",
                                           "three arguments"};
     unsigned most = command_arguments(command);
-    if ((unsigned)count > most)
+    if ((unsigned)count > most && !command->takes_many)
         return error_set(error, 0, "%s takes %s: what is \"%.100s\"?", name, numbers[most],
                          words[most]);
     for (unsigned i = 0; i < most; i++)
         if (!command->arguments[i].optional && (i >= (unsigned)count || !*words[i]))
             return error_set(error, 0, "%s wants %s", name, command->arguments[i].name);
-    if (options->interval && !command->run)
-        return error_set(error, 0, "--interval is of use to top only");
-    if (options->json && command->run)
-        return error_set(error, 0, "%s is for people: it has no --json", name);
-    return 0;
+    return check_options(options, error);
 }
 
 static int take_command(struct options *options, int count, char **words, struct error *error)
@@ -120,8 +146,8 @@ int options_parse(struct options *options, int argc, char **argv, struct error *
     *options = (struct options){.socket = default_socket()};
     opterr = 0;
     optind = 0; /* glibc: begin anew */
-    int option = getopt_long(argc, argv, ":hi:s:V", long_options, NULL);
-    for (; option != -1; option = getopt_long(argc, argv, ":hi:s:V", long_options, NULL)) {
+    int option = getopt_long(argc, argv, ":f:hi:s:V", long_options, NULL);
+    for (; option != -1; option = getopt_long(argc, argv, ":f:hi:s:V", long_options, NULL)) {
         if (take_option(options, option, argv, error))
             return -1;
     }
@@ -150,6 +176,8 @@ void options_help(FILE *file)
           ", else\n"
           "                          " OPTIONS_SOCKET ")\n"
           "      --json              print the daemon's answer as it comes, a JSON object a line\n"
+          "  -f, --format FORMAT     of what import-inetd reads: inetd, inetutils, xinetd, "
+          "tcpserver\n"
           "  -i, --interval SECONDS  between two looks of top (default: 2)\n"
           "  -V, --version           version, and what was compiled in\n"
           "  -h, --help              this text\n"
@@ -158,7 +186,9 @@ void options_help(FILE *file)
           file);
     for (const struct command *command = commands; command->name; command++)
         help_line(file, command);
-    fputs("\nExit status: 0 done; 1 refused; 64 wrong usage; 69 no daemon to ask.\n"
+    fputs("\nExit status: 0 done; 1 refused; 64 wrong usage; 65 mistakes in what was to be "
+          "imported;\n"
+          "66 a file that cannot be read; 69 no daemon to ask.\n"
           "The manual: tcpctl(8).\n",
           file);
 }

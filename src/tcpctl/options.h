@@ -24,6 +24,7 @@ struct options {
     const struct command *command;
     char **arguments; /* of the command, as many as there are */
     unsigned argument_count;
+    const char *format; /* of what import-inetd reads; NULL: not given */
 };
 
 /*

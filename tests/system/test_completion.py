@@ -118,7 +118,7 @@ class Tcpctl(CompletionTest):
         self.assertEqual(self.ask("status", "--j"), ["--json"])
         told = subprocess.run([PROGRAMS["tcpctl"], "--help"], stdout=subprocess.PIPE, timeout=60,
                               check=True).stdout.decode()
-        commands = re.findall(r"^  ([a-z]+) ", told.partition("Commands:")[2], re.MULTILINE)
+        commands = re.findall(r"^  ([a-z-]+) ", told.partition("Commands:")[2], re.MULTILINE)
         self.assertEqual(len(commands), 12)
         for before in ([], ["--json"], ["-s", "x"], ["--socket", "=", "x"], ["-i", "2"]):
             self.assertEqual(self.ask(*before, ""), sorted(commands))
@@ -129,6 +129,16 @@ class Tcpctl(CompletionTest):
 
     def test_files(self):
         self.expect_files("tcpctl", "-s", "--socket")
+
+    def test_what_is_imported(self):
+        self.expect_files("tcpctl", "import-inetd")
+        self.make_files()
+        self.assertEqual(self.ask("import-inetd", "-f", "xinetd", "one.conf", "tw"),
+                         ["two words.conf"])
+        formats = ["inetd", "inetutils", "tcpserver", "xinetd"]
+        for words in (["-f"], ["--format"], ["--format", "="], ["import-inetd", "-f"]):
+            self.assertEqual(self.ask(*words, ""), formats)
+        self.assertEqual(self.ask("-f", "xinetd", "imp"), ["import-inetd"])
 
     def test_levels(self):
         self.assertEqual(self.ask("log", ""), ["debug", "error", "info", "notice", "warning"])

@@ -84,6 +84,28 @@ Test(options, interval)
     REFUSES("status", "-i", "1");
 }
 
+Test(options, many_arguments_for_a_command_that_takes_them)
+{
+    TAKES("import-inetd", "a", "--format=xinetd", "b", "-");
+    cr_expect_str_eq(options.format, "xinetd");
+    cr_assert_eq(options.argument_count, 3);
+    cr_expect_str_eq(options.arguments[0], "a");
+    cr_expect_str_eq(options.arguments[1], "b");
+    cr_expect_str_eq(options.arguments[2], "-");
+    REFUSES("import-inetd");
+    REFUSES("import-inetd", "a", "-f", "");
+    REFUSES("import-inetd", "a", "-f", "inet");
+    REFUSES("kill", "1.0.1", "1.0.2");
+}
+
+Test(options, that_are_of_one_command)
+{
+    REFUSES("status", "-f", "inetd");
+    REFUSES("top", "-f", "inetd");
+    REFUSES("import-inetd", "a", "-i", "2");
+    REFUSES("import-inetd", "a", "--json");
+}
+
 Test(options, tasks_want_no_command)
 {
     TAKES("-h");
