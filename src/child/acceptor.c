@@ -10,6 +10,7 @@
 #include "io/sock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,9 +59,18 @@ static struct worker *choose_worker(const struct acceptor *acceptor)
     return best;
 }
 
+/* What its program takes is the listening socket itself. */
+static bool gives_listener(const struct door *door)
+{
+    const struct program *program = door->listener->service->program;
+    return program && program->takes_listener;
+}
+
 /* What is done with a connection for which there is no place. */
 static enum overload overload_of(const struct door *door, enum places places)
 {
+    if (gives_listener(door))
+        return OVERLOAD_WAIT; /* whoever is queued there is for the program that runs */
     return places == PLACES_NONE_IN_DAEMON ? door->acceptor->setup.shared->limits.overload
                                            : door->listener->service->limits.overload;
 }
@@ -157,12 +167,22 @@ static enum outcome ran_out(struct acceptor *acceptor, int errnum)
     return RAN_OUT;
 }
 
+/* A program expects its standard input to block; tcpd itself never lets a call wait. */
+static int flags_of(const struct door *door)
+{
+    return door->listener->service->ops->gives_away ? SOCK_CLOEXEC : SOCK_CLOEXEC | SOCK_NONBLOCK;
+}
+
 static int accept_one(const struct door *door, struct addr *peer)
 {
     struct sockaddr_storage storage = {.ss_family = AF_UNSPEC};
     socklen_t length = sizeof storage;
-    int fd =
-        accept4(door->watch.fd, (struct sockaddr *)&storage, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (gives_listener(door)) {
+        *peer =
+            (struct addr){.family = door->listener->address.family == AF_UNIX ? AF_UNIX : AF_INET};
+        return fcntl(door->watch.fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    }
+    int fd = accept4(door->watch.fd, (struct sockaddr *)&storage, &length, flags_of(door));
     if (fd >= 0)
         addr_from_sockaddr(peer, &storage);
     return fd;

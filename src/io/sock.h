@@ -7,6 +7,7 @@
 #include "io/addr.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -31,8 +32,9 @@ int sock_listen(const struct addr *address, int backlog, const char *interface, 
  */
 int sock_stop_beginnings(int fd, bool yes);
 
-/* The address that a socket is bound to (getsockname(2)). */
+/* The address that a socket is bound to (getsockname(2)), and the one that it is connected to. */
 void sock_local(int fd, struct addr *address);
+void sock_peer(int fd, struct addr *address);
 
 /*
  * recv(2) and send(2) without blocking and without SIGPIPE.  Not by way of libc: there
@@ -48,6 +50,12 @@ static inline ssize_t sock_send(int fd, const void *bytes, size_t length)
 {
     return syscall(SYS_sendto, fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
 }
+
+/*
+ * What went over a connected TCP socket in all, whoever has read and written it: bytes that have
+ * arrived, and bytes that were given to the kernel to send.  -1: it is no TCP socket.
+ */
+int sock_bytes(int fd, uint64_t *received, uint64_t *sent);
 
 /* Has the peer of a TCP socket get a reset when it is closed (SO_LINGER 0, socket(7)). */
 void sock_reset_at_close(int fd);

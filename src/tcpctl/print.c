@@ -148,14 +148,28 @@ const struct field print_connection_fields[] = {
     {"TCP", "tcp_state", FIELD_TEXT},
     {"RTT", "rtt_ms", FIELD_RTT},
     {"RETRANSMITS", "retransmits", FIELD_COUNT},
+    {"PROGRAM", "program", FIELD_TEXT},
+    {"PID", "program_pid", FIELD_COUNT},
 };
 
-const size_t print_connection_field_count = COUNT(print_connection_fields);
+#define PROGRAM_FIELDS 2 /* the last ones, shown where there is a program */
+
+const size_t print_connection_field_count = COUNT(print_connection_fields) - PROGRAM_FIELDS;
+
+static bool has_programs(const json_t *connections)
+{
+    for (size_t i = 0; i < json_array_size(connections); i++)
+        if (json_object_get(json_array_get(connections, i), "program"))
+            return true;
+    return false;
+}
 
 void print_connections(const json_t *answer)
 {
-    field_print(print_connection_fields, print_connection_field_count,
-                json_object_get(answer, "connections"), stdout);
+    const json_t *connections = json_object_get(answer, "connections");
+    field_print(print_connection_fields,
+                print_connection_field_count + (has_programs(connections) ? PROGRAM_FIELDS : 0),
+                connections, stdout);
     const json_t *missing = json_object_get(answer, "missing");
     for (size_t i = 0; i < json_array_size(missing); i++) {
         const char *what = json_string_value(json_array_get(missing, i));

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connections that are given away: the worker's end of the channel to the spawner (spawn.h), and a
+ * table of those whose programs run, or are about to.
+ *
+ * The worker keeps its descriptor until it knows that the program runs: a socket whose program
+ * cannot be started is closed in order, and one that was asked for in vain is not lost.
+ */
+#include "base/clock.h"
+#include "base/container.h"
+#include "base/log.h"
+#include "conn/conn.h"
+#include "conn/state.h"
+#include "io/sock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ASK_AGAIN      (10 * CLOCK_MS) /* the channel was full */
+#define ANSWERS_MAX    64              /* taken in a turn */
+#define LISTENER_PAUSE (1 * CLOCK_S)   /* between two programs that take the same listener */
+#define SLOTS_AT_FIRST 64
+
+struct aways {
+    struct watch channel; /* to the spawner; fd -1: it has ended for good */
+    struct timer retry;
+    struct conn_set *set;
+    struct away **slots; /* NULL: a free one */
+    uint32_t *free;      /* a stack of those */
+    uint32_t size, free_count;
+    struct away *unsent, **unsent_end; /* those who have something to ask, in order */
+    struct away *released;
+    bool sync_unsent;
+};
+
+static void channel_ready(struct watch *watch, uint32_t events);
+
+/* The table. */
+
+static bool make_room(struct aways *aways)
+{
+    uint32_t size = aways->size ? 2 * aways->size : SLOTS_AT_FIRST;
+    struct away **slots = realloc(aways->slots, size * sizeof(struct away *));
+    if (slots)
+        aways->slots = slots;
+    uint32_t *free_slots = slots ? realloc(aways->free, size * sizeof *free_slots) : NULL;
+    if (!free_slots)
+        return false;
+    aways->free = free_slots;
+    for (uint32_t slot = size; slot-- > aways->size;) {
+        aways->slots[slot] = NULL;
+        aways->free[aways->free_count++] = slot;
+    }
+    aways->size = size;
+    return true;
+}
+
+static struct away *away_new(struct conn *conn)
+{
+    struct aways *aways = conn->set->aways;
+    struct away *away = calloc(1, sizeof *away);
+    if (!away || (aways->free_count == 0 && !make_room(aways))) {
+        free(away);
+        return NULL;
+    }
+    away->conn = conn;
+    away->slot = aways->free[--aways->free_count];
+    aways->slots[away->slot] = away;
+    return away;
+}
+
+size_t conn_set_aways(const struct conn_set *set)
+{
+    return set->aways ? set->aways->size : 0;
+}
+
+struct conn *conn_set_away(const struct conn_set *set, size_t slot)
+{
+    const struct away *away = set->aways->slots[slot];
+    return away ? away->conn : NULL;
+}
+
+/* The descriptor of one that has begun and ended in the same turn goes with the connection. */
+static void forget(struct aways *aways, struct away *away)
+{
+    struct away **at = &aways->unsent;
+    for (; away->unsent && *at != away; at = &(*at)->next_unsent)
+        ;
+    if (away->unsent) {
+        *at = away->next_unsent;
+        if (aways->unsent_end == &away->next_unsent)
+            aways->unsent_end = at;
+    }
+    for (at = &aways->released; *at && *at != away; at = &(*at)->next_released)
+        ;
+    if (*at)
+        *at = away->next_released;
+    aways->slots[away->slot] = NULL;
+    aways->free[aways->free_count++] = away->slot;
+    free(away);
+}
+
+/* Asking. */
+
+static int send_request(const struct aways *aways, const struct spawn_request *request,
+                        int descriptor)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct spawn_request copy = *request;
+    struct iovec bytes = {&copy, sizeof copy};
+    struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1};
+    if (descriptor >= 0) {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control;
+        control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof descriptor),
+                                          .cmsg_level = SOL_SOCKET,
+                                          .cmsg_type = SCM_RIGHTS};
+        memcpy(CMSG_DATA(&control.header), &descriptor, sizeof descriptor);
+    }
+    return sendmsg(aways->channel.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+static int ask(const struct aways *aways, struct away *away)
+{
+    const struct conn *conn = away->conn;
+    struct spawn_request request = {.order = away->sent ? SPAWN_END : SPAWN_START,
+                                    .service = conn_service(conn)->index,
+                                    .slot = away->slot,
+                                    .pid = away->orphan ? away->pid : 0,
+                                    .number = conn->number,
+                                    .hurry = away->hurry,
+                                    .listener = conn->listener->index,
+                                    .peer = away->ends.peer,
+                                    .local = away->ends.local};
+    int failed = send_request(aways, &request, away->sent ? -1 : conn->watch.fd);
+    if (!failed)
+        away->sent = true;
+    return failed;
+}
+
+static void ask_again(struct timer *timer, uint64_t now);
+
+static void wait_to_ask(struct aways *aways)
+{
+    struct loop *loop = aways->set->loop;
+    if (!aways->retry.fifo)
+        timer_start(&aways->retry, timers_fifo(&loop->timers, ASK_AGAIN, ask_again), loop->now);
+}
+
+/* In order: as soon as one cannot be asked for, all others wait behind it. */
+static void ask_or_wait(struct aways *aways, struct away *away)
+{
+    if (away->unsent || (!aways->unsent && ask(aways, away) == 0))
+        return;
+    away->unsent = true;
+    away->next_unsent = NULL;
+    *(aways->unsent ? aways->unsent_end : &aways->unsent) = away;
+    aways->unsent_end = &away->next_unsent;
+    wait_to_ask(aways);
+}
+
+static void ask_sync(struct aways *aways)
+{
+    struct spawn_request sync = {.order = SPAWN_SYNC};
+    aways->sync_unsent = send_request(aways, &sync, -1) != 0;
+    if (aways->sync_unsent)
+        wait_to_ask(aways);
+}
+
+static void ask_again(struct timer *timer, uint64_t now)
+{
+    struct aways *aways = container_of(timer, struct aways, retry);
+    (void)now;
+    if (aways->channel.fd < 0)
+        return;
+    if (aways->sync_unsent)
+        ask_sync(aways);
+    while (aways->unsent && ask(aways, aways->unsent) == 0) {
+        aways->unsent->unsent = false;
+        aways->unsent = aways->unsent->next_unsent;
+    }
+    if (aways->unsent)
+        wait_to_ask(aways);
+}
+
+/* Going. */
+
+void conn_give_away(struct conn *conn)
+{
+    struct conn_set *set = conn->set;
+    struct away *away = NULL;
+    if (set->aways && set->aways->channel.fd >= 0)
+        away = away_new(conn);
+    if (!away) {
+        log_say(LOG_ERR, "no program can be started for a connection of service %s",
+                conn_service(conn)->name);
+        conn_leave(conn, CLOSE_ERROR);
+        return;
+    }
+    conn_ends(conn, &away->ends);
+    timer_stop(&conn->activity);
+    loop_remove(set->loop, &conn->watch);
+    conn->phase = CONN_AWAY;
+    conn->away = away;
+    ask_or_wait(set->aways, away);
+}
+
+void conn_set_release(struct conn_set *set)
+{
+    struct aways *aways = set->aways;
+    while (aways && aways->released) {
+        struct conn *conn = aways->released->conn;
+        aways->released = aways->released->next_released;
+        close(conn->watch.fd);
+        conn->watch.fd = -1;
+    }
+}
+
+/* Not before the end of the turn, in which the loop may still have an event of that number. */
+static void started(struct aways *aways, struct away *away, pid_t pid)
+{
+    struct conn *conn = away->conn;
+    if (away->pid)
+        return;
+    away->pid = pid;
+    counter_add(&conn->counters->programs, 1);
+    if (conn_service(conn)->program->counts_bytes)
+        return;
+    away->next_released = aways->released;
+    aways->released = away;
+}
+
+/* Coming back. */
+
+/* The length of a header of the PROXY protocol stands in conn->received, and is not counted. */
+static void count_bytes(struct conn *conn)
+{
+    uint64_t header = conn->received;
+    if (sock_bytes(conn->watch.fd, &conn->received, &conn->sent))
+        return;
+    conn->received -= header;
+    counter_add(&conn->counters->received, conn->received);
+    counter_add(&conn->counters->sent, conn->sent);
+}
+
+static void close_away(struct aways *aways, struct away *away, enum close_reason reason)
+{
+    struct conn *conn = away->conn;
+    if (away->pid)
+        counter_add(&conn->counters->programs, (uint64_t)-1);
+    if (conn_service(conn)->program->counts_bytes)
+        count_bytes(conn);
+    conn->reason = (uint8_t)reason;
+    conn_bury(conn);
+    forget(aways, away);
+}
+
+static void close_ended(struct aways *aways, struct away *away)
+{
+    const struct spawn_answer *outcome = &away->outcome;
+    close_away(aways, away,
+               away->ending                     ? (enum close_reason)away->conn->reason
+               : outcome->order == SPAWN_FAILED ? CLOSE_ERROR
+               : outcome->idle                  ? CLOSE_IDLE
+                                                : CLOSE_DONE);
+}
+
+static void pause_over(struct timer *timer, uint64_t now)
+{
+    struct conn *conn = container_of(timer, struct conn, activity);
+    (void)now;
+    close_ended(conn->set->aways, conn->away);
+}
+
+/* Who accepts by himself and does not would be started again and again for the same peer. */
+static void ended(struct aways *aways, struct away *away, const struct spawn_answer *answer)
+{
+    struct conn *conn = away->conn;
+    away->outcome = *answer;
+    if (conn_service(conn)->program->takes_listener &&
+        conn_now(conn) - conn->accepted < LISTENER_PAUSE)
+        timer_start(&conn->activity, timers_fifo(conn_timers(conn), LISTENER_PAUSE, pause_over),
+                    conn_now(conn));
+    else
+        close_ended(aways, away);
+}
+
+/* No program has it: what is left is an orderly close.  A listener stays as it is. */
+static void give_back(struct aways *aways, struct away *away, enum close_reason reason)
+{
+    struct conn *conn = away->conn;
+    if (conn_service(conn)->program->takes_listener) {
+        ended(aways, away, &(struct spawn_answer){.order = SPAWN_FAILED});
+        return;
+    }
+    conn->away = NULL;
+    forget(aways, away);
+    conn->phase = CONN_OPEN;
+    conn->watch.events = EPOLLIN;
+    if (loop_add(conn->set->loop, &conn->watch)) {
+        loop_adopt(conn->set->loop, &conn->watch);
+        conn_fail(conn, CLOSE_ERROR);
+    }
+    conn_leave(conn, reason);
+    conn_settle(conn);
+}
+
+static void lost(struct aways *aways, struct away *away)
+{
+    log_say(LOG_ERR, "a connection of service %s is closed: its program may not have been started",
+            conn_service(away->conn)->name);
+    give_back(aways, away, away->ending ? (enum close_reason)away->conn->reason : CLOSE_ERROR);
+}
+
+void conn_call_back(struct conn *conn, enum close_reason reason, bool hurry)
+{
+    struct away *away = conn->away;
+    struct aways *aways = conn->set->aways;
+    if (away->ending && (away->hurry || !hurry))
+        return;
+    if (!away->ending)
+        conn->reason = (uint8_t)reason;
+    away->ending = true;
+    away->hurry = hurry;
+    if (!away->sent)
+        give_back(aways, away, reason);
+    else if (aways->channel.fd >= 0)
+        ask_or_wait(aways, away);
+}
+
+/* Answers. */
+
+/* Whoever answers now has been told nothing of what runs. */
+static void greeted(struct aways *aways)
+{
+    for (uint32_t slot = 0; slot < aways->size; slot++) {
+        struct away *away = aways->slots[slot];
+        if (!away)
+            continue;
+        away->orphan = away->pid != 0;
+        away->doubtful = away->sent && !away->orphan;
+        if (away->orphan && away->ending)
+            ask_or_wait(aways, away);
+    }
+    ask_sync(aways);
+}
+
+static void synchronized(struct aways *aways)
+{
+    for (uint32_t slot = 0; slot < aways->size; slot++) {
+        struct away *away = aways->slots[slot];
+        if (away && away->doubtful && !away->pid)
+            lost(aways, away);
+    }
+}
+
+static void orphan_ended(struct aways *aways, const struct spawn_answer *answer)
+{
+    for (uint32_t slot = 0; slot < aways->size; slot++) {
+        struct away *away = aways->slots[slot];
+        if (away && away->orphan && away->pid == answer->pid) {
+            ended(aways, away, answer);
+            return;
+        }
+    }
+}
+
+static void take_answer(struct aways *aways, const struct spawn_answer *answer)
+{
+    struct away *away = answer->slot < aways->size ? aways->slots[answer->slot] : NULL;
+    if (answer->order == SPAWN_HELLO)
+        greeted(aways);
+    else if (answer->order == SPAWN_SYNC)
+        synchronized(aways);
+    else if (answer->order == SPAWN_ORPHAN_ENDED)
+        orphan_ended(aways, answer);
+    else if (!away || away->conn->number != answer->number)
+        return;
+    else if (answer->order == SPAWN_STARTED)
+        started(aways, away, answer->pid);
+    else if (answer->order == SPAWN_ENDED)
+        ended(aways, away, answer);
+    else if (answer->order == SPAWN_FAILED && !away->pid)
+        give_back(aways, away, CLOSE_ERROR);
+}
+
+/* There is no spawner, and will be none: nobody tells any more what becomes of what runs. */
+static void abandoned(struct aways *aways)
+{
+    loop_remove(aways->set->loop, &aways->channel);
+    aways->channel.fd = -1;
+    for (uint32_t slot = 0; slot < aways->size; slot++) {
+        struct away *away = aways->slots[slot];
+        if (away && away->pid)
+            close_away(aways, away, CLOSE_ERROR);
+        else if (away)
+            lost(aways, away);
+    }
+}
+
+static void channel_ready(struct watch *watch, uint32_t events)
+{
+    struct aways *aways = (struct aways *)watch;
+    (void)events;
+    for (int i = 0; i < ANSWERS_MAX; i++) {
+        struct spawn_answer answer;
+        ssize_t length = recv(watch->fd, &answer, sizeof answer, MSG_DONTWAIT);
+        if (length == sizeof answer) {
+            take_answer(aways, &answer);
+            continue;
+        }
+        if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR))
+            abandoned(aways);
+        return;
+    }
+}
+
+/* Beginning and end. */
+
+int conn_set_watch_spawner(struct conn_set *set, struct error *error)
+{
+    if (set->spawner <= 0)
+        return 0;
+    set->aways = calloc(1, sizeof *set->aways);
+    if (!set->aways)
+        return error_set(error, ENOMEM, "cannot make room for programs");
+    *set->aways = (struct aways){.channel = {channel_ready, set->spawner, EPOLLIN}, .set = set};
+    if (loop_add(set->loop, &set->aways->channel) == 0)
+        return 0;
+    return error_set(error, errno, "cannot listen to the spawner");
+}
+
+void conn_set_leave_spawner(struct conn_set *set)
+{
+    struct aways *aways = set->aways;
+    if (!aways)
+        return;
+    free(aways->slots);
+    free(aways->free);
+    free(aways);
+    set->aways = NULL;
+}
