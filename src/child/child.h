@@ -34,6 +34,8 @@ enum order {
     SPAWNER_ORPHAN_ENDED, /* master to spawner: a program that a spawner before has started; value:
                              its pid and, from bit 32 on, its status; request: its CPU time in µs;
                              spare: the most memory in KiB */
+    SPAWNER_ORPHAN_GONE,  /* … that has ended, and nobody knows how; value: its pid */
+    SPAWNER_CHECK_ORPHAN, /* spawner to master: is such a one, value: its pid, still there? */
     SPAWNER_END_ORPHAN,   /* spawner to master: end such a one, value: its pid; request: ns between
                              SIGTERM and SIGKILL */
 };

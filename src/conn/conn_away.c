@@ -129,7 +129,8 @@ static int send_request(const struct aways *aways, const struct spawn_request *r
 static int ask(const struct aways *aways, struct away *away)
 {
     const struct conn *conn = away->conn;
-    struct spawn_request request = {.order = away->sent ? SPAWN_END : SPAWN_START,
+    enum spawn_order order = !away->sent ? SPAWN_START : away->unchecked ? SPAWN_CHECK : SPAWN_END;
+    struct spawn_request request = {.order = order,
                                     .service = conn_service(conn)->index,
                                     .slot = away->slot,
                                     .pid = away->orphan ? away->pid : 0,
@@ -138,10 +139,11 @@ static int ask(const struct aways *aways, struct away *away)
                                     .listener = conn->listener->index,
                                     .peer = away->ends.peer,
                                     .local = away->ends.local};
-    int failed = send_request(aways, &request, away->sent ? -1 : conn->watch.fd);
-    if (!failed)
-        away->sent = true;
-    return failed;
+    if (send_request(aways, &request, away->sent ? -1 : conn->watch.fd))
+        return -1;
+    away->sent = true;
+    away->unchecked = false;
+    return order == SPAWN_CHECK && away->ending ? ask(aways, away) : 0;
 }
 
 static void ask_again(struct timer *timer, uint64_t now);
@@ -265,10 +267,10 @@ static void close_ended(struct aways *aways, struct away *away)
 {
     const struct spawn_answer *outcome = &away->outcome;
     close_away(aways, away,
-               away->ending                     ? (enum close_reason)away->conn->reason
-               : outcome->order == SPAWN_FAILED ? CLOSE_ERROR
-               : outcome->idle                  ? CLOSE_IDLE
-                                                : CLOSE_DONE);
+               away->ending ? (enum close_reason)away->conn->reason
+               : outcome->order == SPAWN_FAILED || outcome->order == SPAWN_ORPHAN_GONE ? CLOSE_ERROR
+               : outcome->idle                                                         ? CLOSE_IDLE
+                               : CLOSE_DONE);
 }
 
 static void pause_over(struct timer *timer, uint64_t now)
@@ -343,9 +345,9 @@ static void greeted(struct aways *aways)
         struct away *away = aways->slots[slot];
         if (!away)
             continue;
-        away->orphan = away->pid != 0;
+        away->orphan = away->unchecked = away->pid != 0;
         away->doubtful = away->sent && !away->orphan;
-        if (away->orphan && away->ending)
+        if (away->orphan)
             ask_or_wait(aways, away);
     }
     ask_sync(aways);
@@ -378,7 +380,7 @@ static void take_answer(struct aways *aways, const struct spawn_answer *answer)
         greeted(aways);
     else if (answer->order == SPAWN_SYNC)
         synchronized(aways);
-    else if (answer->order == SPAWN_ORPHAN_ENDED)
+    else if (answer->order == SPAWN_ORPHAN_ENDED || answer->order == SPAWN_ORPHAN_GONE)
         orphan_ended(aways, answer);
     else if (!away || away->conn->number != answer->number)
         return;

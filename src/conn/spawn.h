@@ -26,19 +26,21 @@ enum spawn_order {
     SPAWN_START, /* run the program of `service` on the socket that comes along */
     SPAWN_END,   /* end what runs for `slot` and `number`: SIGTERM, and SIGKILL later */
     SPAWN_SYNC,  /* comes back as an answer */
+    SPAWN_CHECK, /* whether the orphan `pid` is still there; answered only if it is not */
     /* From the spawner. */
     SPAWN_HELLO,        /* another one answers from now on */
     SPAWN_STARTED,      /* `pid` */
     SPAWN_FAILED,       /* it does not run, and the log tells why */
     SPAWN_ENDED,        /* with all that follows `pid` */
     SPAWN_ORPHAN_ENDED, /* the same of a program that a spawner before has started, by its pid */
+    SPAWN_ORPHAN_GONE,  /* it has ended, and nobody knows how */
 };
 
 struct spawn_request {
     uint32_t order;   /* enum spawn_order */
     uint32_t service; /* its index in the configuration */
     uint32_t slot;    /* the worker's, repeated in answers */
-    int32_t pid;      /* SPAWN_END: of an orphan; else 0 */
+    int32_t pid;      /* SPAWN_END, SPAWN_CHECK: of an orphan; else 0 */
     uint64_t number;  /* of the connection */
     uint32_t hurry;   /* SPAWN_END, not 0: there is no more than a second left */
     uint32_t listener;

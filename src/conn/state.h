@@ -43,6 +43,7 @@ struct away {
     bool sent;                  /* the spawner has been asked */
     bool doubtful;              /* … and has died since, so that it may have got lost */
     bool orphan;                /* the spawner that has started it has died */
+    bool unchecked;             /* … and may have known of its end, and taken that along */
     bool ending;                /* its end was asked for, with conn->reason */
     bool hurry;                 /* … and must come soon */
     bool unsent;                /* in the line of those who have something to ask */

@@ -8,6 +8,7 @@
 #include "child/channel.h"
 #include "master/state.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -19,6 +20,14 @@ struct orphan {
     struct orphan *next;
     pid_t pid;
 };
+
+#define TOLD_MAX 1024
+
+/* The last ones that have ended: a spawner that is told may die before it has passed it on. */
+static struct {
+    struct message messages[TOLD_MAX];
+    unsigned count;
+} told;
 
 static bool is_of_generation(const struct generation *generation, pid_t pid)
 {
@@ -38,6 +47,16 @@ static bool is_known(const struct master *master, pid_t pid)
     return master->changes.trial.pid == pid;
 }
 
+/*
+ * The programs of a spawner that dies become ours before it is our turn to wait for it; but its
+ * descriptors are closed by then.
+ */
+static bool is_there(const struct child_slot *spawner)
+{
+    struct pollfd channel = {.fd = spawner->channel.fd};
+    return spawner->state == CHILD_SERVING && poll(&channel, 1, 0) == 0;
+}
+
 /* Whose records they are, cannot be told before every spawner that is to come is there. */
 static bool is_too_early(const struct master *master)
 {
@@ -45,7 +64,7 @@ static bool is_too_early(const struct master *master)
          generation = generation->next) {
         const struct child_slot *spawner = generation->spawner;
         if (spawner && generation->conf && generation->state != GENERATION_OVER &&
-            spawner->state != CHILD_SERVING && generation_has_children(generation))
+            !is_there(spawner) && generation_has_children(generation))
             return true;
     }
     return false;
@@ -67,11 +86,12 @@ static void forget(struct master *master, pid_t pid)
 static void tell(const struct master *master, pid_t pid, int status, const struct rusage *usage)
 {
     struct message message = {.order = SPAWNER_ORPHAN_ENDED,
-                              .value = (uint64_t)pid | (uint64_t)(unsigned)status << 32,
+                              .value = (uint32_t)pid | (uint64_t)(unsigned)status << 32,
                               .spare = (uint64_t)usage->ru_maxrss};
     message.request = ((uint64_t)usage->ru_utime.tv_sec + (uint64_t)usage->ru_stime.tv_sec) *
                           (CLOCK_S / CLOCK_US) +
                       (uint64_t)usage->ru_utime.tv_usec + (uint64_t)usage->ru_stime.tv_usec;
+    told.messages[told.count++ % TOLD_MAX] = message;
     for (const struct generation *generation = master->generations; generation;
          generation = generation->next)
         if (generation->spawner && generation->spawner->state == CHILD_SERVING)
@@ -99,6 +119,26 @@ static bool is_ours(const struct master *master, pid_t pid)
     siginfo_t info = {0};
     return pid > 1 && !is_known(master, pid) &&
            waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/* The latest of that pid. */
+static const struct message *find_told(pid_t pid)
+{
+    unsigned kept = told.count < TOLD_MAX ? told.count : TOLD_MAX;
+    for (unsigned i = 1; i <= kept; i++) {
+        const struct message *message = &told.messages[(told.count - i) % TOLD_MAX];
+        if ((pid_t)message->value == pid)
+            return message;
+    }
+    return NULL;
+}
+
+void orphans_check(const struct master *master, const struct child_slot *spawner, pid_t pid)
+{
+    struct message gone = {.order = SPAWNER_ORPHAN_GONE, .value = (uint64_t)pid};
+    const struct message *known = find_told(pid);
+    if (!is_ours(master, pid))
+        channel_send(spawner->channel.fd, known ? known : &gone, -1);
 }
 
 static void kill_due(struct timer *timer, uint64_t now)

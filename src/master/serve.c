@@ -173,6 +173,8 @@ static void answer(struct child_slot *child, const struct message *message)
         inquiry_answered(master->inquiries, child, message);
     else if (message->order == SPAWNER_END_ORPHAN && child->spawns)
         orphans_end(master, (pid_t)message->value, message->request);
+    else if (message->order == SPAWNER_CHECK_ORPHAN && child->spawns)
+        orphans_check(master, child, (pid_t)message->value);
 }
 
 /* It is told of those programs of the one before that have ended meanwhile. */

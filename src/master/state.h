@@ -180,6 +180,9 @@ void orphans_reap(struct master *master);
 /* SIGTERM, and SIGKILL after `grace` ns.  What is no such program is left alone. */
 void orphans_end(struct master *master, pid_t pid, uint64_t grace);
 
+/* Tells the spawner when there is no such program any more. */
+void orphans_check(const struct master *master, const struct child_slot *spawner, pid_t pid);
+
 void orphans_forget_all(struct master *master);
 
 /* commands.c: what the control socket offers */

@@ -80,13 +80,14 @@ static void start(struct link *link, const struct spawn_request *request, int de
 }
 
 /* One that a spawner before has started is the master's. */
-static void end_orphan(const struct spawner *spawner, const struct spawn_request *request)
+static void ask_master(const struct spawner *spawner, const struct spawn_request *request,
+                       enum order order)
 {
     const struct conf *conf = spawner->setup->conf;
     if (request->service >= conf->service_count || spawner->channel.fd < 0)
         return;
     struct message message = {
-        .order = SPAWNER_END_ORPHAN,
+        .order = order,
         .value = (uint64_t)request->pid,
         .request = program_grace(&conf->services[request->service].program, request->hurry)};
     channel_send(spawner->channel.fd, &message, -1);
@@ -98,7 +99,7 @@ static void end(struct link *link, const struct spawn_request *request)
     if (program)
         program_end(program, request->hurry);
     else if (request->pid > 0)
-        end_orphan(link->spawner, request);
+        ask_master(link->spawner, request, SPAWNER_END_ORPHAN);
 }
 
 static void obey(struct link *link, const struct spawn_request *request, int descriptor)
@@ -111,6 +112,8 @@ static void obey(struct link *link, const struct spawn_request *request, int des
         close(descriptor);
     if (request->order == SPAWN_END)
         end(link, request);
+    else if (request->order == SPAWN_CHECK)
+        ask_master(link->spawner, request, SPAWNER_CHECK_ORPHAN);
     else if (request->order == SPAWN_SYNC)
         link_tell(link, &(struct spawn_answer){.order = SPAWN_SYNC});
 }

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -182,8 +183,6 @@ void program_end(struct running *program, bool hurry)
     uint64_t grace = program_grace(program->recipe->program, hurry);
     if (program->ending && !hurry)
         return;
-    if (!program->ending)
-        program->spawner->ending++;
     program->ending = true;
     kill(-program->pid, SIGTERM);
     kill(-program->pid, SIGCONT); /* one that is stopped would not notice */
@@ -203,7 +202,6 @@ void programs_end(struct spawner *spawner, bool at_once)
 
 static void ended(struct running *program, int status, const struct rusage *usage)
 {
-    struct spawner *spawner = program->spawner;
     struct spawn_answer answer = answer_to(&program->request, SPAWN_ENDED);
     answer.pid = program->pid;
     answer.status = status;
@@ -215,39 +213,40 @@ static void ended(struct running *program, int status, const struct rusage *usag
     if (program->link)
         link_tell(program->link, &answer);
     leave(program);
-    spawner->ending -= program->ending;
     timer_stop(&program->kill);
     timer_stop(&program->idle);
     give_up(program);
 }
 
 /*
- * Who has ended; 0: nobody.  As long as nobody has waited for it, its pid stands for its group as
- * well: what is left of the group of one that was to end, ends with it.
+ * Looks at one that has ended, and leaves it there: as long as nobody has waited for it, its pid
+ * stands for its group as well; and should the spawner die now, the master finds it.  Not by way of
+ * libc, which does not tell of the usage.  Returns 0 when there is none.
  */
-static pid_t next_ended(struct spawner *spawner, int *status, struct rusage *usage)
+static pid_t next_ended(int *status, struct rusage *usage)
 {
     siginfo_t info = {0};
-    if (spawner->ending == 0)
-        return wait4(-1, status, WNOHANG, usage);
-    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid == 0)
+    if (syscall(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT, usage))
         return 0;
-    const struct running *program = find_pid(spawner, info.si_pid);
-    if (program && program->ending)
-        kill(-info.si_pid, SIGKILL);
-    return wait4(info.si_pid, status, WNOHANG, usage);
+    *status =
+        info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : W_EXITCODE(0, info.si_status);
+    return info.si_pid;
 }
 
-/* Others than programs are what these have left behind. */
+/* What is left of the group of one that was to end, ends with it.  Others than programs are what
+ * these have left behind. */
 void programs_reap(struct spawner *spawner)
 {
     int status;
     pid_t pid;
     struct rusage usage;
-    while ((pid = next_ended(spawner, &status, &usage)) > 0) {
+    while ((pid = next_ended(&status, &usage)) > 0) {
         struct running *program = find_pid(spawner, pid);
+        if (program && program->ending)
+            kill(-pid, SIGKILL);
         if (program)
             ended(program, status, &usage);
+        waitpid(pid, NULL, WNOHANG);
     }
     spawner_may_leave(spawner);
 }

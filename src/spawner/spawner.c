@@ -70,7 +70,8 @@ static void leave_at_once(struct spawner *spawner)
 
 static void orphan_ended(struct spawner *spawner, const struct message *message)
 {
-    struct spawn_answer answer = {.order = SPAWN_ORPHAN_ENDED,
+    bool known = message->order == SPAWNER_ORPHAN_ENDED;
+    struct spawn_answer answer = {.order = known ? SPAWN_ORPHAN_ENDED : SPAWN_ORPHAN_GONE,
                                   .pid = (int32_t)message->value,
                                   .status = (int32_t)(message->value >> 32),
                                   .cpu_us = message->request,
@@ -89,7 +90,7 @@ static void obey(struct spawner *spawner, const struct message *message, int des
     }
     if (descriptor >= 0)
         close(descriptor);
-    if (message->order == SPAWNER_ORPHAN_ENDED)
+    if (message->order == SPAWNER_ORPHAN_ENDED || message->order == SPAWNER_ORPHAN_GONE)
         orphan_ended(spawner, message);
     else if (message->order == SPAWNER_KILL)
         leave_at_once(spawner);

@@ -25,7 +25,6 @@ struct spawner {
     struct link *links;
     struct running *programs[PID_BUCKETS];
     unsigned running; /* programs */
-    unsigned ending;  /* of them */
     bool leaving;     /* no order comes any more */
 };
 
