@@ -151,6 +151,11 @@ int privileges_drop(const struct conf_identity *identity, struct error *error)
 
 /* The spawner. */
 
+bool privileges_are_there(void)
+{
+    return has_capabilities();
+}
+
 int privileges_reduce(struct error *error)
 {
     static const int kept[] = {CAP_SETUID,     CAP_SETGID,       CAP_KILL,

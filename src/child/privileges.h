@@ -19,4 +19,7 @@ int privileges_drop(const struct conf_identity *identity, struct error *error);
  */
 int privileges_reduce(struct error *error);
 
+/* Whether the process has any capability. */
+bool privileges_are_there(void);
+
 #endif

@@ -111,13 +111,13 @@ static int become_user(const struct launching *launching)
     return verify_user(identity);
 }
 
-/* Root's are root's, but in the sandbox; others have none, whatever tcpd itself was given. */
+/* Others than root have none, whatever tcpd itself was given, and in the sandbox nobody has.  Where
+ * there are none, a filter may not let capset(2) through: see tcpd.service. */
 static int drop_capabilities(const struct launching *launching)
 {
-    const struct conf_program *program = launching->recipe->program;
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
-    if (program->identity.uid == 0 && program->sandbox == PROGRAM_SANDBOX_NONE)
+    if (!launching->recipe->drops)
         return 0;
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     return (int)syscall(SYS_capset, &header, none);

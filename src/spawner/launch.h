@@ -26,6 +26,7 @@ struct recipe {
     int null;                   /* /dev/null, for standard error; -1: not needed */
     int sandbox;                /* a ruleset of Landlock; -1: none */
     bool becomes;               /* another user or group than the spawner's */
+    bool drops;                 /* capabilities that the spawner has */
 };
 
 /* What keeps every program of this service from being started is an error. */

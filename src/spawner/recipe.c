@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "child/privileges.h"
 #include "spawner/landlock.h"
 #include "spawner/launch.h"
 
@@ -55,6 +56,8 @@ int recipe_init(struct recipe *recipe, const struct conf_service *service, struc
     const struct conf_program *program = &service->program;
     *recipe = (struct recipe){.service = service, .program = program, .null = -1, .sandbox = -1};
     recipe->becomes = program->identity.changes;
+    recipe->drops = privileges_are_there() &&
+                    (program->identity.uid != 0 || program->sandbox != PROGRAM_SANDBOX_NONE);
     if (copy_arguments(recipe) || copy_environment(recipe))
         return error_set(error, ENOMEM, "cannot make room for the service %s",
                          service->service.name);
