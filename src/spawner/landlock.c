@@ -68,7 +68,7 @@ int landlock_make(const char *root, const char *const *writable, struct error *e
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (abi < 1)
         return error_set(error, errno,
-                         "sandbox = \"strict\" needs Landlock, which this kernel does not offer");
+                         "sandbox = \"strict\" needs Landlock, which is not to be had here");
     struct landlock_ruleset_attr attributes = {.handled_access_fs = known_rights(abi)};
     int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0);
     if (ruleset < 0)

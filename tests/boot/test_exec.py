@@ -32,15 +32,20 @@ class Exec(BootTest):
         return said
 
     def test_as_it_is(self):
-        self.configure('name = "who"; listen = "127.0.0.1:6100"; ' + WHO,
-                       'name = "caged"; listen = "127.0.0.1:6101"; sandbox = "strict"; ' + WHO)
+        self.configure('name = "who"; listen = "127.0.0.1:6100"; ' + WHO)
         systemctl("start", "tcpd")
         self.check_humble()
         self.assertIn("written", self.check_program(6100, "tcpd"))
-        self.assertNotIn("written", self.check_program(6101, "tcpd"))
         self.wait_journal(r"^program service=who pid=\d+ stderr=word$")
         self.wait_journal(r"^closed service=who .*reason=done pid=\d+ exit=0")
         self.wait_journal(r"^timeouts\.idle does not hold for programs")
+
+    def test_strict_sandbox(self):
+        self.configure('name = "caged"; listen = "127.0.0.1:6101"; sandbox = "strict"; ' + WHO)
+        systemctl("start", "tcpd", check=False)
+        if "needs Landlock" in self.journal():
+            self.skipTest("the container has no Landlock")
+        self.assertNotIn("written", self.check_program(6101, "tcpd"))
 
     def test_as_others(self):
         self.example("exec.conf")
