@@ -443,6 +443,9 @@ void conn_set_leave_spawner(struct conn_set *set)
     struct aways *aways = set->aways;
     if (!aways)
         return;
+    timer_stop(&aways->retry);
+    if (aways->channel.fd >= 0)
+        loop_remove(set->loop, &aways->channel);
     free(aways->slots);
     free(aways->free);
     free(aways);

@@ -18,6 +18,7 @@ struct outlet {
     struct loop *loop;
     const char *service;
     pid_t pid;
+    bool ended; /* nobody has the other end any more: it is in no loop */
     size_t length;
     char line[LINE_MAX_LENGTH];
 };
@@ -59,8 +60,10 @@ static void outlet_ready(struct watch *watch, uint32_t events)
 {
     struct outlet *outlet = (struct outlet *)watch;
     (void)events;
-    if (!read_some(outlet) && errno != EAGAIN)
-        loop_change(outlet->loop, watch, 0);
+    errno = 0;
+    outlet->ended = !read_some(outlet) && errno != EAGAIN;
+    if (outlet->ended)
+        loop_remove(outlet->loop, watch);
 }
 
 struct outlet *outlet_open(struct loop *loop, const char *service, int *other_end)
@@ -93,10 +96,11 @@ void outlet_belongs_to(struct outlet *outlet, pid_t pid)
 /* What is in the pipe by now is the program's; who holds it open from now on is nobody's. */
 void outlet_close(struct outlet *outlet)
 {
-    for (int i = 0; i < PIPE_READS && read_some(outlet); i++)
+    for (int i = 0; i < PIPE_READS && !outlet->ended && read_some(outlet); i++)
         ;
     log_line(outlet);
-    loop_remove(outlet->loop, &outlet->watch);
+    if (!outlet->ended)
+        loop_remove(outlet->loop, &outlet->watch);
     close(outlet->watch.fd);
     free(outlet);
 }
