@@ -3,8 +3,8 @@
  * Connections that are given away: the worker's end of the channel to the spawner (spawn.h), and a
  * table of those whose programs run, or are about to.
  *
- * The worker keeps its descriptor until it knows that the program runs: a socket whose program
- * cannot be started is closed in order, and one that was asked for in vain is not lost.
+ * The worker closes its descriptor when the spawner has been asked; a socket whose program cannot
+ * be started comes back, to be closed in order.
  */
 #include "base/clock.h"
 #include "base/container.h"
@@ -83,7 +83,7 @@ struct conn *conn_set_away(const struct conn_set *set, size_t slot)
     return away ? away->conn : NULL;
 }
 
-/* The descriptor of one that has begun and ended in the same turn goes with the connection. */
+/* The descriptor of one that has ended in the same turn goes with the connection. */
 static void forget(struct aways *aways, struct away *away)
 {
     struct away **at = &aways->unsent;
@@ -105,28 +105,17 @@ static void forget(struct aways *aways, struct away *away)
 
 /* Asking. */
 
-static int send_request(const struct aways *aways, const struct spawn_request *request,
-                        int descriptor)
+/* The descriptor has been passed on: it goes at the end of the turn, in which the loop may still
+ * have an event of that number. */
+static void release(struct aways *aways, struct away *away)
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct spawn_request copy = *request;
-    struct iovec bytes = {&copy, sizeof copy};
-    struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1};
-    if (descriptor >= 0) {
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-        control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof descriptor),
-                                          .cmsg_level = SOL_SOCKET,
-                                          .cmsg_type = SCM_RIGHTS};
-        memcpy(CMSG_DATA(&control.header), &descriptor, sizeof descriptor);
-    }
-    return sendmsg(aways->channel.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
+    if (conn_service(away->conn)->program->counts_bytes)
+        return;
+    away->next_released = aways->released;
+    aways->released = away;
 }
 
-static int ask(const struct aways *aways, struct away *away)
+static int ask(struct aways *aways, struct away *away)
 {
     const struct conn *conn = away->conn;
     enum spawn_order order = !away->sent ? SPAWN_START : away->unchecked ? SPAWN_CHECK : SPAWN_END;
@@ -139,8 +128,11 @@ static int ask(const struct aways *aways, struct away *away)
                                     .listener = conn->listener->index,
                                     .peer = away->ends.peer,
                                     .local = away->ends.local};
-    if (send_request(aways, &request, away->sent ? -1 : conn->watch.fd))
+    if (sock_pass(aways->channel.fd, &request, sizeof request,
+                  order == SPAWN_START ? conn->watch.fd : -1))
         return -1;
+    if (order == SPAWN_START)
+        release(aways, away);
     away->sent = true;
     away->unchecked = false;
     return order == SPAWN_CHECK && away->ending ? ask(aways, away) : 0;
@@ -170,7 +162,7 @@ static void ask_or_wait(struct aways *aways, struct away *away)
 static void ask_sync(struct aways *aways)
 {
     struct spawn_request sync = {.order = SPAWN_SYNC};
-    aways->sync_unsent = send_request(aways, &sync, -1) != 0;
+    aways->sync_unsent = sock_pass(aways->channel.fd, &sync, sizeof sync, -1) != 0;
     if (aways->sync_unsent)
         wait_to_ask(aways);
 }
@@ -224,18 +216,12 @@ void conn_set_release(struct conn_set *set)
     }
 }
 
-/* Not before the end of the turn, in which the loop may still have an event of that number. */
-static void started(struct aways *aways, struct away *away, pid_t pid)
+static void started(struct away *away, pid_t pid)
 {
-    struct conn *conn = away->conn;
     if (away->pid)
         return;
     away->pid = pid;
-    counter_add(&conn->counters->programs, 1);
-    if (conn_service(conn)->program->counts_bytes)
-        return;
-    away->next_released = aways->released;
-    aways->released = away;
+    counter_add(&away->conn->counters->programs, 1);
 }
 
 /* Coming back. */
@@ -285,6 +271,8 @@ static void ended(struct aways *aways, struct away *away, const struct spawn_ans
 {
     struct conn *conn = away->conn;
     away->outcome = *answer;
+    if (answer->pid)
+        started(away, answer->pid);
     if (conn_service(conn)->program->takes_listener &&
         conn_now(conn) - conn->accepted < LISTENER_PAUSE)
         timer_start(&conn->activity, timers_fifo(conn_timers(conn), LISTENER_PAUSE, pause_over),
@@ -293,14 +281,10 @@ static void ended(struct aways *aways, struct away *away, const struct spawn_ans
         close_ended(aways, away);
 }
 
-/* No program has it: what is left is an orderly close.  A listener stays as it is. */
+/* No program has it: what is left is an orderly close. */
 static void give_back(struct aways *aways, struct away *away, enum close_reason reason)
 {
     struct conn *conn = away->conn;
-    if (conn_service(conn)->program->takes_listener) {
-        ended(aways, away, &(struct spawn_answer){.order = SPAWN_FAILED});
-        return;
-    }
     conn->away = NULL;
     forget(aways, away);
     conn->phase = CONN_OPEN;
@@ -313,11 +297,32 @@ static void give_back(struct aways *aways, struct away *away, enum close_reason 
     conn_settle(conn);
 }
 
+/* A listener, which stays as it is, or what is left when even the socket has not come back. */
+static void close_failed(struct aways *aways, struct away *away)
+{
+    ended(aways, away, &(struct spawn_answer){.order = SPAWN_FAILED});
+}
+
+/* The socket comes back, but for one that was kept here to count its bytes. */
+static void failed(struct aways *aways, struct away *away, int socket)
+{
+    struct conn *conn = away->conn;
+    if (socket >= 0 && conn->watch.fd < 0)
+        conn->watch.fd = socket;
+    else if (socket >= 0)
+        close(socket);
+    if (conn_service(conn)->program->takes_listener || conn->watch.fd < 0)
+        close_failed(aways, away);
+    else
+        give_back(aways, away, away->ending ? (enum close_reason)conn->reason : CLOSE_ERROR);
+}
+
+/* Whether its program runs is not known: no FIN of ours must come into its way. */
 static void lost(struct aways *aways, struct away *away)
 {
     log_say(LOG_ERR, "a connection of service %s is closed: its program may not have been started",
             conn_service(away->conn)->name);
-    give_back(aways, away, away->ending ? (enum close_reason)away->conn->reason : CLOSE_ERROR);
+    close_failed(aways, away);
 }
 
 void conn_call_back(struct conn *conn, enum close_reason reason, bool hurry)
@@ -331,7 +336,7 @@ void conn_call_back(struct conn *conn, enum close_reason reason, bool hurry)
     away->ending = true;
     away->hurry = hurry;
     if (!away->sent)
-        give_back(aways, away, reason);
+        failed(aways, away, -1);
     else if (aways->channel.fd >= 0)
         ask_or_wait(aways, away);
 }
@@ -373,23 +378,38 @@ static void orphan_ended(struct aways *aways, const struct spawn_answer *answer)
     }
 }
 
-static void take_answer(struct aways *aways, const struct spawn_answer *answer)
+static void take_answer_to(struct aways *aways, struct away *away,
+                           const struct spawn_answer *answer, int descriptor)
+{
+    if (answer->order == SPAWN_FAILED && !away->pid) {
+        failed(aways, away, descriptor);
+        return;
+    }
+    if (descriptor >= 0)
+        close(descriptor);
+    if (answer->order == SPAWN_STARTED)
+        started(away, answer->pid);
+    else if (answer->order == SPAWN_ENDED)
+        ended(aways, away, answer);
+}
+
+static void take_answer(struct aways *aways, const struct spawn_answer *answer, int descriptor)
 {
     struct away *away = answer->slot < aways->size ? aways->slots[answer->slot] : NULL;
+    bool of_one = answer->order == SPAWN_FAILED || answer->order == SPAWN_STARTED ||
+                  answer->order == SPAWN_ENDED;
+    if (of_one && away && away->conn->number == answer->number) {
+        take_answer_to(aways, away, answer, descriptor);
+        return;
+    }
+    if (descriptor >= 0)
+        close(descriptor);
     if (answer->order == SPAWN_HELLO)
         greeted(aways);
     else if (answer->order == SPAWN_SYNC)
         synchronized(aways);
     else if (answer->order == SPAWN_ORPHAN_ENDED || answer->order == SPAWN_ORPHAN_GONE)
         orphan_ended(aways, answer);
-    else if (!away || away->conn->number != answer->number)
-        return;
-    else if (answer->order == SPAWN_STARTED)
-        started(aways, away, answer->pid);
-    else if (answer->order == SPAWN_ENDED)
-        ended(aways, away, answer);
-    else if (answer->order == SPAWN_FAILED && !away->pid)
-        give_back(aways, away, CLOSE_ERROR);
 }
 
 /* There is no spawner, and will be none: nobody tells any more what becomes of what runs. */
@@ -401,8 +421,10 @@ static void abandoned(struct aways *aways)
         struct away *away = aways->slots[slot];
         if (away && away->pid)
             close_away(aways, away, CLOSE_ERROR);
-        else if (away)
+        else if (away && away->sent)
             lost(aways, away);
+        else if (away)
+            failed(aways, away, -1);
     }
 }
 
@@ -412,9 +434,10 @@ static void channel_ready(struct watch *watch, uint32_t events)
     (void)events;
     for (int i = 0; i < ANSWERS_MAX; i++) {
         struct spawn_answer answer;
-        ssize_t length = recv(watch->fd, &answer, sizeof answer, MSG_DONTWAIT);
+        int descriptor;
+        ssize_t length = sock_take(watch->fd, &answer, sizeof answer, &descriptor);
         if (length == sizeof answer) {
-            take_answer(aways, &answer);
+            take_answer(aways, &answer, descriptor);
             continue;
         }
         if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR))

@@ -4,8 +4,8 @@
  * own: a worker gives a connection away, to the program of its service, and hears what becomes of
  * it.
  *
- *   worker:  SPAWN_START, with the socket ──►            SPAWN_END ──►
- *   spawner:            ◄── SPAWN_STARTED or SPAWN_FAILED      ◄── SPAWN_ENDED
+ *   worker:  SPAWN_START, with the socket ──►                           SPAWN_END ──►
+ *   spawner:            ◄── SPAWN_STARTED, or SPAWN_FAILED with it            ◄── SPAWN_ENDED
  *
  * A request names a service by its place in the configuration and holds nothing that could be
  * executed.  Orders are answered one after the other.  A spawner that takes the place of one that
@@ -30,7 +30,7 @@ enum spawn_order {
     /* From the spawner. */
     SPAWN_HELLO,        /* another one answers from now on */
     SPAWN_STARTED,      /* `pid` */
-    SPAWN_FAILED,       /* it does not run, and the log tells why */
+    SPAWN_FAILED,       /* it does not run, and the log tells why; the socket comes back */
     SPAWN_ENDED,        /* with all that follows `pid` */
     SPAWN_ORPHAN_ENDED, /* the same of a program that a spawner before has started, by its pid */
     SPAWN_ORPHAN_GONE,  /* it has ended, and nobody knows how */

@@ -34,7 +34,7 @@ struct ends {
 
 /*
  * A connection whose socket was given to a program.  It is in no loop, and its descriptor is closed
- * when the program runs (watch.fd is -1 then), or stays until the end to be asked for its bytes.
+ * (watch.fd is -1 then), or stays until the end to be asked for its bytes.
  */
 struct away {
     struct conn *conn;

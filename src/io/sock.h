@@ -57,6 +57,20 @@ static inline ssize_t sock_send(int fd, const void *bytes, size_t length)
  */
 int sock_bytes(int fd, uint64_t *received, uint64_t *sent);
 
+#define SOCK_PASS_MAX 256 /* bytes of one message */
+
+/*
+ * Sends one message over a SOCK_SEQPACKET socket pair without waiting, with a descriptor unless it
+ * is -1, which stays the caller's.  -1 with errno.
+ */
+int sock_pass(int channel, const void *bytes, size_t length, int descriptor);
+
+/*
+ * Takes one without waiting: recvmsg(2).  *descriptor is what came along, close-on-exec and the
+ * caller's, or -1; more than one never comes in.
+ */
+ssize_t sock_take(int channel, void *bytes, size_t size, int *descriptor);
+
 /* Has the peer of a TCP socket get a reset when it is closed (SO_LINGER 0, socket(7)). */
 void sock_reset_at_close(int fd);
 

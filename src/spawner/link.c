@@ -2,12 +2,11 @@
 /* The channel of a worker: what it asks for, and what it is told. */
 #include "base/log.h"
 #include "child/channel.h"
+#include "io/sock.h"
 #include "spawner/state.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define REQUESTS_MAX 16 /* taken in a turn: other workers are waiting */
@@ -15,19 +14,24 @@
 struct unsent {
     struct unsent *next;
     struct spawn_answer answer;
+    int descriptor; /* or -1 */
 };
 
 /* Telling. */
 
-static int send_answer(const struct link *link, const struct spawn_answer *answer)
+static int send_answer(const struct link *link, const struct spawn_answer *answer, int descriptor)
 {
-    ssize_t sent = send(link->watch.fd, answer, sizeof *answer, MSG_DONTWAIT | MSG_NOSIGNAL);
-    return sent == sizeof *answer ? 0 : -1;
+    if (sock_pass(link->watch.fd, answer, sizeof *answer, descriptor))
+        return -1;
+    if (descriptor >= 0)
+        close(descriptor);
+    return 0;
 }
 
 static void send_unsent(struct link *link)
 {
-    while (link->unsent && send_answer(link, &link->unsent->answer) == 0) {
+    while (link->unsent &&
+           send_answer(link, &link->unsent->answer, link->unsent->descriptor) == 0) {
         struct unsent *unsent = link->unsent;
         link->unsent = unsent->next;
         free(unsent);
@@ -38,14 +42,14 @@ static void send_unsent(struct link *link)
 }
 
 /* In order.  That there is no memory for an answer, the worker must not be left to find out. */
-void link_tell(struct link *link, const struct spawn_answer *answer)
+void link_tell(struct link *link, const struct spawn_answer *answer, int descriptor)
 {
-    if (!link->unsent && send_answer(link, answer) == 0)
+    if (!link->unsent && send_answer(link, answer, descriptor) == 0)
         return;
     struct unsent *unsent = malloc(sizeof *unsent);
     if (!unsent)
         abort();
-    *unsent = (struct unsent){.answer = *answer};
+    *unsent = (struct unsent){.answer = *answer, .descriptor = descriptor};
     *link->unsent_end = unsent;
     link->unsent_end = &unsent->next;
     loop_change(&link->spawner->loop, &link->watch, EPOLLIN | EPOLLOUT);
@@ -61,22 +65,16 @@ static bool is_valid(const struct spawner *spawner, const struct spawn_request *
            request->listener < spawner->setup->listener_count;
 }
 
-static void fail(struct link *link, const struct spawn_request *request)
-{
-    link_tell(link, &(struct spawn_answer){
-                        .order = SPAWN_FAILED, .slot = request->slot, .number = request->number});
-}
-
 static void start(struct link *link, const struct spawn_request *request, int descriptor)
 {
+    struct spawn_answer failed = {
+        .order = SPAWN_FAILED, .slot = request->slot, .number = request->number};
     if (is_valid(link->spawner, request, descriptor)) {
         program_start(link, request, descriptor);
         return;
     }
     log_say(LOG_ERR, "a program cannot be started: no descriptor came for it");
-    if (descriptor >= 0)
-        close(descriptor);
-    fail(link, request);
+    link_tell(link, &failed, descriptor);
 }
 
 /* One that a spawner before has started is the master's. */
@@ -115,28 +113,7 @@ static void obey(struct link *link, const struct spawn_request *request, int des
     else if (request->order == SPAWN_CHECK)
         ask_master(link->spawner, request, SPAWNER_CHECK_ORPHAN);
     else if (request->order == SPAWN_SYNC)
-        link_tell(link, &(struct spawn_answer){.order = SPAWN_SYNC});
-}
-
-/* A worker sends whole requests, with one descriptor or none. */
-static ssize_t receive(int fd, struct spawn_request *request, int *descriptor)
-{
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec bytes = {request, sizeof *request};
-    struct msghdr message = {.msg_iov = &bytes,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    *descriptor = -1;
-    ssize_t length = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    const struct cmsghdr *header = length > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-        header->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(descriptor, CMSG_DATA(header), sizeof(int));
-    return length;
+        link_tell(link, &(struct spawn_answer){.order = SPAWN_SYNC}, -1);
 }
 
 /* What a worker that has gone had asked for is not done: nobody would count it. */
@@ -152,7 +129,7 @@ static void link_ready(struct watch *watch, uint32_t events)
     for (int i = 0; i < REQUESTS_MAX; i++) {
         struct spawn_request request;
         int descriptor;
-        if (receive(watch->fd, &request, &descriptor) != sizeof request)
+        if (sock_take(watch->fd, &request, sizeof request, &descriptor) != sizeof request)
             return;
         obey(link, &request, descriptor);
     }
@@ -175,7 +152,7 @@ int link_open(struct spawner *spawner, int fd, bool greets, struct error *error)
     link->next = spawner->links;
     spawner->links = link;
     if (greets)
-        link_tell(link, &(struct spawn_answer){.order = SPAWN_HELLO});
+        link_tell(link, &(struct spawn_answer){.order = SPAWN_HELLO}, -1);
     return 0;
 }
 
@@ -193,6 +170,8 @@ void link_close(struct link *link)
     while (link->unsent) {
         struct unsent *unsent = link->unsent;
         link->unsent = unsent->next;
+        if (unsent->descriptor >= 0)
+            close(unsent->descriptor);
         free(unsent);
     }
     loop_remove(&spawner->loop, &link->watch);

@@ -110,7 +110,8 @@ static pid_t start(struct running *program, int socket, struct error *error)
     return program->pid;
 }
 
-static void refuse(struct link *link, const struct spawn_request *request, const char *why)
+static void refuse(struct link *link, const struct spawn_request *request, int socket,
+                   const char *why)
 {
     const struct spawner *spawner = link->spawner;
     struct spawn_answer failed = answer_to(request, SPAWN_FAILED);
@@ -119,7 +120,7 @@ static void refuse(struct link *link, const struct spawn_request *request, const
     log_add(&line, "service", spawner->setup->conf->services[request->service].service.name);
     log_add(&line, "error", why);
     log_end(&line, LOG_ERR);
-    link_tell(link, &failed);
+    link_tell(link, &failed, socket);
 }
 
 static void give_up(struct running *program)
@@ -154,10 +155,9 @@ void program_start(struct link *link, const struct spawn_request *request, int s
     if (program)
         note_ends(program, socket);
     if (!program || start(program, socket, &error) < 0) {
-        refuse(link, request, program ? error.text : "out of memory");
+        refuse(link, request, socket, program ? error.text : "out of memory");
         if (program)
             give_up(program);
-        close(socket);
         return;
     }
     close(socket);
@@ -166,7 +166,7 @@ void program_start(struct link *link, const struct spawn_request *request, int s
     enter(program);
     program_watch(program);
     started.pid = program->pid;
-    link_tell(link, &started);
+    link_tell(link, &started, -1);
 }
 
 /* The end. */
@@ -211,7 +211,7 @@ static void ended(struct running *program, int status, const struct rusage *usag
                     (uint64_t)usage->ru_utime.tv_usec + (uint64_t)usage->ru_stime.tv_usec;
     answer.maxrss_kb = (uint32_t)usage->ru_maxrss;
     if (program->link)
-        link_tell(program->link, &answer);
+        link_tell(program->link, &answer, -1);
     leave(program);
     timer_stop(&program->kill);
     timer_stop(&program->idle);

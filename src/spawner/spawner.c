@@ -77,7 +77,7 @@ static void orphan_ended(struct spawner *spawner, const struct message *message)
                                   .cpu_us = message->request,
                                   .maxrss_kb = (uint32_t)message->spare};
     for (struct link *link = spawner->links; link; link = link->next)
-        link_tell(link, &answer);
+        link_tell(link, &answer, -1);
 }
 
 static void obey(struct spawner *spawner, const struct message *message, int descriptor)
@@ -127,8 +127,8 @@ static void signals_ready(struct watch *watch, uint32_t events)
     struct spawner *spawner = container_of(watch, struct spawner, signals);
     struct signalfd_siginfo info;
     (void)events;
-    while (read(watch->fd, &info, sizeof info) == sizeof info)
-        ;
+    ssize_t length = read(watch->fd, &info, sizeof info); /* one stands for all that have ended */
+    (void)length;
     programs_reap(spawner);
 }
 

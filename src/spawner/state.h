@@ -60,15 +60,16 @@ struct running {
 /* Takes over a channel; greets: whoever is at the other end has had another spawner before. */
 int link_open(struct spawner *spawner, int fd, bool greets, struct error *error);
 
-/* Tells the worker, now or as soon as it takes it. */
-void link_tell(struct link *link, const struct spawn_answer *answer);
+/* Tells the worker, now or as soon as it takes it; with a descriptor, which is closed here, or -1.
+ */
+void link_tell(struct link *link, const struct spawn_answer *answer, int descriptor);
 
 /* Nothing is heard from there any more: what runs for it is ended. */
 void link_close(struct link *link);
 
 /* program.c */
 
-/* Starts one on a socket, which is closed here; tells the link what has become of it. */
+/* Starts one on a socket, which is the callee's; tells the link what has become of it. */
 void program_start(struct link *link, const struct spawn_request *request, int socket);
 
 /* SIGTERM to its group, and SIGKILL when the time of its service, or of one in a hurry, is up. */

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 
+import tcpdchange
 import tcpdtest
 from exectest import descriptors, program, script, wait_running
 from tcpdtest import WAIT, poll_until
@@ -230,7 +231,7 @@ class Exec(tcpdtest.TestCase):
                       failed["error"])
 
     def test_many_short_programs_leave_nothing(self):
-        count = int(os.environ.get("TCPD_TEST_PROGRAMS") or 1000)
+        count = 50000 if tcpdchange.SOAK else 1000
         daemon = self.tcpd(program("true", "/bin/true"), program("cat", "/bin/cat"))
         keep = daemon.connect("cat")
         wait_running(daemon)

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "conn/record.h"
 #include "conn/spawn.h"
+#include "io/sock.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -166,12 +167,13 @@ Test(away, the_life_of_one)
     int socket = take(&request);
     cr_assert_eq(request.order, SPAWN_START);
     cr_assert_eq(request.number, 1);
-    answer(&request, SPAWN_STARTED, 100);
-    cr_expect_eq(counters.programs, 1);
+    turn();
     cr_assert_eq(write(socket, "x", 1), 1);
     cr_expect_not(is_ended(peer));
     close(socket); /* it was the last descriptor: the worker has none */
     cr_expect(is_ended(peer));
+    answer(&request, SPAWN_STARTED, 100);
+    cr_expect_eq(counters.programs, 1);
     cr_expect_eq(gone_count, 0);
     answer(&request, SPAWN_ENDED, 100);
     expect_closed(CLOSE_DONE, 1);
@@ -179,27 +181,50 @@ Test(away, the_life_of_one)
     close(peer);
 }
 
-Test(away, begun_and_ended_in_one_turn)
+Test(away, ended_before_it_is_known_to_have_begun)
 {
     int peer = open_one();
     struct spawn_request request = expect_asked(SPAWN_START, 1);
-    struct spawn_answer started = {
-        .order = SPAWN_STARTED, .slot = request.slot, .number = request.number, .pid = 100};
-    cr_assert_eq(send(spawner, &started, sizeof started, 0), (ssize_t)sizeof started);
     answer(&request, SPAWN_ENDED, 100);
     expect_closed(CLOSE_DONE, 1);
     cr_expect(is_ended(peer));
     close(peer);
 }
 
+/* The socket comes back. */
+static void fail(const struct spawn_request *request, int socket)
+{
+    struct spawn_answer told = {
+        .order = SPAWN_FAILED, .slot = request->slot, .number = request->number};
+    cr_assert_eq(sock_pass(spawner, &told, sizeof told, socket), 0);
+    close(socket);
+    turn();
+}
+
 Test(away, one_that_cannot_be_started_is_closed_in_order)
 {
     int peer = open_one();
-    struct spawn_request request = expect_asked(SPAWN_START, 1);
+    struct spawn_request request;
+    int socket = take(&request);
+    turn();
     cr_assert_eq(write(peer, "unread", 6), 6);
-    answer(&request, SPAWN_FAILED, 0);
+    fail(&request, socket);
     cr_expect(is_ended(peer), "FIN, and no reset");
     cr_expect_eq(gone_count, 0, "it lingers for the peer's");
+    close(peer);
+    turn();
+    expect_closed(CLOSE_ERROR, 1);
+}
+
+Test(away, one_whose_bytes_are_counted_has_its_socket_still)
+{
+    program.counts_bytes = true;
+    int peer = open_one();
+    struct spawn_request request;
+    int socket = take(&request);
+    turn();
+    fail(&request, socket);
+    cr_expect(is_ended(peer));
     close(peer);
     turn();
     expect_closed(CLOSE_ERROR, 1);
@@ -280,10 +305,8 @@ Test(away, another_spawner)
     expect_asked(SPAWN_SYNC, 0);
     cr_expect_eq(gone_count, 0);
     tell(SPAWN_SYNC, 0);
-    cr_expect(is_ended(peers[1]), "nobody knows of it");
+    expect_closed(CLOSE_ERROR, 1); /* nobody knows of it */
     close(peers[1]);
-    turn();
-    expect_closed(CLOSE_ERROR, 1);
     tell(SPAWN_ORPHAN_ENDED, 102);
     cr_expect_eq(gone_count, 1, "that one is no orphan");
     tell(SPAWN_ORPHAN_ENDED, 100);
@@ -401,8 +424,10 @@ Test(away, one_that_takes_the_listener_is_not_started_too_often)
 {
     program.takes_listener = true;
     int peer = open_one();
-    struct spawn_request request = expect_asked(SPAWN_START, 1);
-    answer(&request, SPAWN_FAILED, 0);
+    struct spawn_request request;
+    int socket = take(&request);
+    turn();
+    fail(&request, socket);
     cr_expect_eq(gone_count, 0);
     uint64_t began = clock_now();
     while (gone_count == 0 && clock_now() - began < 10 * CLOCK_S)
