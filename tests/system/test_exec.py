@@ -71,8 +71,7 @@ class Exec(tcpdtest.TestCase):
         daemon = self.tcpd(
             program("one", "/usr/bin/env", "-i", "/bin/sh", "-c", 'echo "$0 $1"', "a b", "c"),
             program("name", "/bin/sh", "-c", 'echo "$0"'),
-            program("other", "/bin/sh", "-c", "cat /proc/self/cmdline; tr '\\0' ' ' </proc/$$/cmdline",
-                    argv0="-login"))
+            program("other", "/bin/sh", "-c", "tr '\\0' ' ' </proc/$$/cmdline", argv0="-login"))
         self.assertEqual(daemon.connect("one").recv_until_eof(), b"a b c\n")
         self.assertEqual(daemon.connect("name").recv_until_eof(), b"sh\n")
         self.assertIn(b"-login -c", daemon.connect("other").recv_until_eof())
@@ -90,7 +89,8 @@ class Exec(tcpdtest.TestCase):
     def test_dialogues(self):
         daemon = self.tcpd(program("cat", "/bin/cat"), program("bash", "/bin/bash"),
                            program("python", "/usr/bin/python3", "-u", "-c",
-                                   "import sys\nfor line in sys.stdin: print(line.upper(), end='')"))
+                                   "import sys\n"
+                                   "for line in sys.stdin: print(line.upper(), end='')"))
         cat = daemon.connect("cat")
         bash = daemon.connect("bash")
         python = daemon.connect("python")
@@ -150,7 +150,8 @@ class Exec(tcpdtest.TestCase):
         one, = wait_running(daemon)
         self.assertEqual((one["program"], one["phase"], one["peer"]),
                          ("cat", "running", client.name))
-        self.assertEqual(os.readlink(f"/proc/{one['program_pid']}/exe"), os.path.realpath("/bin/cat"))
+        self.assertEqual(os.readlink(f"/proc/{one['program_pid']}/exe"),
+                         os.path.realpath("/bin/cat"))
         text = daemon.done("metrics")["text"]
         self.assertIn('tcpd_exec_running{service="cat"} 1\n', text)
         self.assertNotIn('tcpd_exec_running{service="echo"}', text)

@@ -70,7 +70,8 @@ class Ends(tcpdtest.TestCase):
         self.expect_closed(daemon, client, reason="killed", signal=15)
 
     def test_one_that_stops_itself(self):
-        daemon = self.tcpd(program("stops", "/bin/sh", "-c", "echo; kill -STOP $$; echo", kill_timeout=30.0))
+        daemon = self.tcpd(program("stops", "/bin/sh", "-c", "echo; kill -STOP $$; echo",
+                                   kill_timeout=30.0))
         client, one = self.started(daemon, "stops")
         daemon.done("kill", id=one["id"])
         client.recv_until_eof()
@@ -226,7 +227,8 @@ class Ends(tcpdtest.TestCase):
             wait_dead(pid)
 
     def test_the_spawner_holds_nothing_of_what_has_ended(self):
-        daemon = self.tcpd(program("noisy", "/bin/sh", "-c", "echo noise >&2; (sleep 5 >&2 </dev/null >/dev/null) &"))
+        daemon = self.tcpd(program("noisy", "/bin/sh", "-c",
+                                   "echo noise >&2; (sleep 5 >&2 </dev/null >/dev/null) &"))
         spawner = [pid for pid in daemon.children()]
         before = {pid: len(descriptors(pid)) for pid in spawner}
         for _ in range(5):
