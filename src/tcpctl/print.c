@@ -31,21 +31,27 @@ static const struct field child_fields[] = {
     {"STATE", "child_state", FIELD_TEXT},  {"OPEN", "child_open", FIELD_COUNT},
 };
 
-/* Adds to a generation what is told of one of its children, and makes it a row. */
-static void add_child(struct table *table, json_t *generation, const json_t *child)
+/* Adds to a generation what is told of one of its processes, and makes it a row. */
+static void add_process(struct table *table, json_t *generation, const char *name,
+                        const json_t *process)
 {
     json_t *row = json_copy(generation);
     if (!row)
         return;
+    json_object_set_new(row, "child", json_string(name));
+    json_object_set(row, "pid", json_object_get(process, "pid"));
+    json_object_set(row, "child_state", json_object_get(process, "state"));
+    json_object_set(row, "child_open", json_object_get(process, "open"));
+    field_add_row(table, child_fields, COUNT(child_fields), row);
+    json_decref(row);
+}
+
+static void add_child(struct table *table, json_t *generation, const json_t *child)
+{
     char *name = heap_print("%" JSON_INTEGER_FORMAT ".%" JSON_INTEGER_FORMAT,
                             count_of(generation, "number"), count_of(child, "index"));
-    json_object_set_new(row, "child", json_string(name));
-    json_object_set(row, "pid", json_object_get(child, "pid"));
-    json_object_set(row, "child_state", json_object_get(child, "state"));
-    json_object_set(row, "child_open", json_object_get(child, "open"));
-    field_add_row(table, child_fields, COUNT(child_fields), row);
+    add_process(table, generation, name, child);
     free(name);
-    json_decref(row);
 }
 
 static void print_generations(const json_t *generations)
@@ -57,6 +63,8 @@ static void print_generations(const json_t *generations)
         const json_t *children = json_object_get(generation, "children");
         for (size_t j = 0; j < json_array_size(children); j++)
             add_child(&table, generation, json_array_get(children, j));
+        if (json_object_get(generation, "spawner"))
+            add_process(&table, generation, "spawner", json_object_get(generation, "spawner"));
         if (json_array_size(children) == 0)
             field_add_row(&table, child_fields, COUNT(child_fields), generation);
     }

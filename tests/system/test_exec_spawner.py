@@ -4,6 +4,7 @@
 import os
 import signal
 import socket
+import subprocess
 import threading
 
 import tcpdchange
@@ -40,8 +41,14 @@ class Spawner(tcpdtest.TestCase):
     def test_only_where_it_is_needed(self):
         daemon = self.tcpd("echo")
         self.assertEqual(spawners(daemon), [])
+        self.assertNotIn("spawner", daemon.done("status")["generations"][0])
         tcpdchange.reload(daemon, "echo", program("cat", *CAT))
-        poll_until(lambda: len(spawners(daemon)) == 1, WAIT, "a spawner")
+        spawner, = spawners(daemon)
+        self.assertEqual(daemon.done("status")["generations"][0]["spawner"],
+                         {"state": "serving", "pid": spawner})
+        shown = subprocess.run([os.environ["TCPCTL"], "-s", daemon.control_path, "status"],
+                               stdout=subprocess.PIPE, check=True, text=True).stdout
+        self.assertRegex(shown, rf"(?m)^ +2 .* spawner +{spawner}  serving")
         tcpdchange.reload(daemon, "echo")
         poll_until(lambda: spawners(daemon) == [], WAIT, "no spawner")
 
