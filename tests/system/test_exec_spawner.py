@@ -15,6 +15,49 @@ from tcpdtest import WAIT, poll_until
 CAT = ("/bin/sh", "-c", "echo; exec cat")
 
 
+class Load:
+    """Eight who connect to a service that says "word", again and again, until the block ends."""
+
+    def __init__(self, address):
+        self.family, self.target = tcpdtest.target_of(address)
+        self.good = self.lost = 0
+        self.lock, self.over = threading.Lock(), threading.Event()
+        self.threads = [threading.Thread(target=self.run) for _ in range(8)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+    def ask(self):
+        said = b""
+        try:
+            with socket.socket(self.family) as client:
+                client.settimeout(2 * WAIT)
+                client.connect(self.target)
+                while part := client.recv(16):
+                    said += part
+        except ConnectionError:
+            pass
+        return said
+
+    def run(self):
+        while not self.over.is_set():
+            is_good = self.ask() == b"word\n"
+            with self.lock:
+                self.good += is_good
+                self.lost += not is_good
+
+    def wait_served(self, count):
+        before = self.good
+        poll_until(lambda: self.good >= before + count, 3 * WAIT, f"{count} that are served")
+
+
 class Spawner(tcpdtest.TestCase):
 
     def cat(self, daemon, name="cat"):
@@ -116,51 +159,35 @@ class Spawner(tcpdtest.TestCase):
     def test_killed_under_load(self):
         daemon = self.tcpd(program("echo", "/bin/echo", "word"), "greet",
                            pool={"processes": 2, "threads": 2})
-        address = tcpdtest.target_of(daemon.address("echo"))
-        counts = {"good": 0, "lost": 0}
-        lock, over = threading.Lock(), threading.Event()
-
-        def load():
-            while not over.is_set():
-                got = b""
-                try:
-                    with socket.socket(address[0]) as client:
-                        client.settimeout(2 * WAIT)
-                        client.connect(address[1])
-                        while len(got) < 5:
-                            part = client.recv(16)
-                            if not part:
-                                break
-                            got += part
-                except ConnectionError:
-                    pass
-                with lock:
-                    counts["good" if got == b"word\n" else "lost"] += 1
-
-        threads = [threading.Thread(target=load) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        try:
+        with Load(daemon.address("echo")) as load:
             for kill in range(1, 4):
-                served = counts["good"]
-                poll_until(lambda served=served: counts["good"] > served + 30, 3 * WAIT, "service")
+                load.wait_served(30)
                 os.kill(self.spawner(daemon), signal.SIGKILL)
                 poll_until(lambda kill=kill: len(daemon.lines("spawner_died")) == kill, WAIT,
                            "its end to be told")
-            served = counts["good"]
-            poll_until(lambda: counts["good"] > served + 30, 3 * WAIT, "service again")
-        finally:
-            over.set()
-            for thread in threads:
-                thread.join()
+            load.wait_served(30)
         poll_until(lambda: tcpdchange.services(daemon)["echo"]["active"] == 0, WAIT, "nobody left")
-        poll_until(lambda: len(daemon.closed()) == counts["good"] + counts["lost"], WAIT,
+        poll_until(lambda: len(daemon.closed()) == load.good + load.lost, WAIT,
                    "a line for each connection")
         errors = [line for line in daemon.closed() if line["reason"] == "error"]
         # Each of the eight can lose one request at each of the three.
-        self.assertLessEqual(counts["lost"], 24)
+        self.assertLessEqual(load.lost, 24)
         self.assertLessEqual(len(errors), 24)
         poll_until(lambda: not tcpdtest.zombies_of(daemon.pid), WAIT, "no zombies")
+
+    def test_reloads_under_load(self):
+        daemon = self.tcpd(program("echo", "/bin/echo", "word"),
+                           pool={"processes": 2, "threads": 2})
+        with Load(daemon.address("echo")) as load:
+            for number in range(5):
+                load.wait_served(20)
+                tcpdchange.reload(daemon, program("echo", "/bin/echo", "word",
+                                                  environment={"N": str(number)}),
+                                  pool={"processes": 2, "threads": 2})
+            load.wait_served(20)
+        self.assertEqual(load.lost, 0)
+        tcpdchange.wait_alone(daemon)
+        poll_until(lambda: len(spawners(daemon)) == 1, WAIT, "the old spawners to leave")
 
     def test_reload(self):
         daemon = self.tcpd(program("cat", *CAT))
