@@ -7,6 +7,7 @@
 #include "conn/conn.h"
 #include "master/master.h"
 #include "service/registry.h"
+#include "spawner/check.h"
 
 #include <getopt.h>
 #include <stdbool.h>
@@ -165,11 +166,13 @@ static int check(const struct command_line *command)
     struct conf_report report;
     struct conf *conf =
         conf_load(command->config, command->overrides, command->override_count, &report);
-    if (conf)
+    if (conf) {
+        programs_check(conf, &report);
         conf_check_machine(conf, &report);
+    }
     print_report(&report);
+    int status = conf && report.errors == 0 ? say_valid(command, conf) : EX_CONFIG;
     conf_report_free(&report);
-    int status = conf ? say_valid(command, conf) : EX_CONFIG;
     conf_free(conf);
     return status;
 }

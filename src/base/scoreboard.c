@@ -375,6 +375,13 @@ struct board *board_find(const struct scoreboard *scoreboard, uint32_t generatio
     return entry ? new_view(scoreboard, entry) : NULL;
 }
 
+void board_clear_programs(const struct board *board, unsigned child)
+{
+    for (unsigned thread = 0; thread <= board->entry.threads; thread++)
+        for (unsigned i = 0; i < board->entry.services; i++)
+            counter_set(&board_thread(board, child, thread)->services[i].programs, 0);
+}
+
 static void add_counters(struct counters *sum, const struct counters *more)
 {
     uint64_t *to = (uint64_t *)sum;

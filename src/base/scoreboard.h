@@ -51,7 +51,9 @@ struct counters {
     uint64_t accepted;
     uint64_t received, sent; /* bytes */
     uint64_t lost;           /* connections that a child held when it died; the master's */
-    uint64_t spare[4];
+    uint64_t programs;       /* that run now: goes up and down, and is 0 when the thread ends */
+    uint64_t runs_programs;  /* not 0: it is a service that does */
+    uint64_t spare[2];
     uint64_t closed[24];      /* by enum close_reason */
     uint64_t rejected[8];     /* by enum reject_reason */
     uint64_t would_reject[8]; /* likewise: served, because the rule is only on trial */
@@ -194,6 +196,9 @@ struct board *board_find(const struct scoreboard *scoreboard, uint32_t generatio
  */
 bool board_view(struct board *board, const struct scoreboard *scoreboard,
                 const struct board_entry *entry);
+
+/* A child has died: what its threads had running is not theirs any more.  The master. */
+void board_clear_programs(const struct board *board, unsigned child);
 
 /* All its children have ended: its counters go to the totals, its memory back.  The master. */
 void board_fold(struct board *board);

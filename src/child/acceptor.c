@@ -10,6 +10,7 @@
 #include "io/sock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -70,6 +71,13 @@ static uint64_t shortest_wait(const struct acceptor *acceptor)
             latest = since;
     }
     return latest;
+}
+
+/* What its program takes is the listening socket itself. */
+static bool gives_listener(const struct door *door)
+{
+    const struct program *program = door->listener->service->program;
+    return program && program->takes_listener;
 }
 
 /* For a connection that this worker would get. */
@@ -218,12 +226,22 @@ static enum outcome ran_out(struct acceptor *acceptor, int errnum)
     return RAN_OUT;
 }
 
+/* A program expects its standard input to block; tcpd itself never lets a call wait. */
+static int flags_of(const struct door *door)
+{
+    return door->listener->service->ops->gives_away ? SOCK_CLOEXEC : SOCK_CLOEXEC | SOCK_NONBLOCK;
+}
+
 static int accept_one(const struct door *door, struct addr *peer)
 {
     struct sockaddr_storage storage = {.ss_family = AF_UNSPEC};
     socklen_t length = sizeof storage;
-    int fd =
-        accept4(door->watch.fd, (struct sockaddr *)&storage, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (gives_listener(door)) {
+        *peer =
+            (struct addr){.family = door->listener->address.family == AF_UNIX ? AF_UNIX : AF_INET};
+        return fcntl(door->watch.fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    }
+    int fd = accept4(door->watch.fd, (struct sockaddr *)&storage, &length, flags_of(door));
     if (fd >= 0)
         addr_from_sockaddr(peer, &storage);
     return fd;

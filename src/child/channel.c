@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "child/channel.h"
 
+#include "io/sock.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -58,17 +60,5 @@ enum received channel_receive(int channel, struct message *message, int *descrip
 
 int channel_send(int channel, const struct message *message, int descriptor)
 {
-    union control control = {0};
-    struct message copy = *message;
-    struct iovec bytes = {&copy, sizeof copy};
-    struct msghdr header = {.msg_iov = &bytes, .msg_iovlen = 1};
-    if (descriptor >= 0) {
-        header.msg_control = &control;
-        header.msg_controllen = CMSG_SPACE(sizeof descriptor);
-        control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof descriptor),
-                                          .cmsg_level = SOL_SOCKET,
-                                          .cmsg_type = SCM_RIGHTS};
-        memcpy(CMSG_DATA(&control.header), &descriptor, sizeof descriptor);
-    }
-    return sendmsg(channel, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
+    return sock_pass(channel, message, sizeof *message, descriptor);
 }

@@ -198,6 +198,7 @@ static int start(struct child *child, struct error *error)
                                          .child = setup->index,
                                          .beat_every = setup->beat_every,
                                          .access_log = setup->conf->log.access,
+                                         .spawner = setup->spawner,
                                          .acceptor = &child->loop};
     if (privileges_drop(&setup->conf->identity, error) || log_start(error))
         return -1;

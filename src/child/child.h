@@ -27,6 +27,17 @@ enum order {
     CHILD_KILL,    /* master to child: close the connection whose number is value */
     CHILD_DONE, /* child to master: request is what it was in CHILD_LIST or CHILD_KILL; value: how
                    many were listed, or closed */
+    /* The spawner has such a channel too, and says CHILD_READY and obeys CHILD_LOG as well. */
+    SPAWNER_LINK,         /* master to spawner: the channel of a worker, of the child in value */
+    SPAWNER_LEAVE,        /* master to spawner: end what still runs, and leave */
+    SPAWNER_KILL,         /* … and at once */
+    SPAWNER_ORPHAN_ENDED, /* master to spawner: a program that a spawner before has started; value:
+                             its pid and, from bit 32 on, its status; request: its CPU time in µs;
+                             spare: the most memory in KiB */
+    SPAWNER_ORPHAN_GONE,  /* … that has ended, and nobody knows how; value: its pid */
+    SPAWNER_CHECK_ORPHAN, /* spawner to master: is such a one, value: its pid, still there? */
+    SPAWNER_END_ORPHAN,   /* spawner to master: end such a one, value: its pid; request: ns between
+                             SIGTERM and SIGKILL */
 };
 
 struct message {
@@ -46,6 +57,7 @@ struct child_setup {
     uint32_t machine;     /* connections for which there are descriptors */
     uint64_t beat_every;  /* ns between its threads' signs of life; 0: none */
     int channel;          /* to the master; owned by the child */
+    const int *spawner;   /* to the spawner, by worker; NULL: there is none */
 };
 
 /*

@@ -149,3 +149,32 @@ int privileges_drop(const struct conf_identity *identity, struct error *error)
         return error_set(error, errno, "cannot give up privileges for good");
     return verify(identity, error);
 }
+
+/* The spawner. */
+
+bool privileges_are_there(void)
+{
+    return has_capabilities();
+}
+
+int privileges_reduce(struct error *error)
+{
+    static const int kept[] = {CAP_SETUID,     CAP_SETGID,       CAP_KILL,
+                               CAP_SYS_CHROOT, CAP_SYS_RESOURCE, CAP_SYS_NICE};
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[WORDS] = {0};
+    uint32_t mask = 0;
+    if (geteuid() != 0)
+        return 0;
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        mask |= CAP_TO_MASK(kept[i]); /* all in the first word */
+    if (syscall(SYS_capget, &header, data))
+        return error_set(error, errno, "cannot ask for capabilities");
+    data[0].effective &= mask;
+    data[0].permitted &= mask;
+    data[0].inheritable = 0;
+    data[1] = (struct __user_cap_data_struct){0};
+    if (syscall(SYS_capset, &header, data))
+        return error_set(error, errno, "cannot give up capabilities");
+    return 0;
+}

@@ -13,4 +13,13 @@
  */
 int privileges_drop(const struct conf_identity *identity, struct error *error);
 
+/*
+ * Of the spawner, when it is root: nothing is left but what it takes to become others, to end
+ * them, and to set their bounds.
+ */
+int privileges_reduce(struct error *error);
+
+/* Whether the process has any capability. */
+bool privileges_are_there(void);
+
 #endif

@@ -8,6 +8,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -56,6 +57,7 @@ static const struct rule rules[] = {
     {.call = "setsockopt"},
     {.call = "ioctl", IF_EQUAL(1, SIOCOUTQ)},
     {.call = "ioctl", IF_EQUAL(1, FIONREAD)},
+    {.call = "fcntl", IF_EQUAL(1, F_DUPFD_CLOEXEC)}, /* of a listener that a program takes */
     /* The loop, time, and other threads. */
     {.call = "epoll_wait"},
     {.call = "epoll_pwait"},

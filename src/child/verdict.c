@@ -14,6 +14,7 @@ enum reject_reason verdict_reason(enum rule rule)
         [RULE_CONNECTIONS] = REJECT_CONNECTIONS,
         [RULE_MACHINE] = REJECT_CONNECTIONS,
         [RULE_SERVICE_CONNECTIONS] = REJECT_CONNECTIONS,
+        [RULE_INSTANCES] = REJECT_CONNECTIONS,
         [RULE_HANDSHAKES] = REJECT_OVERLOAD,
         [RULE_ACCESS] = REJECT_ACCESS,
         [RULE_PER_ADDRESS] = REJECT_PER_ADDRESS,
@@ -76,8 +77,21 @@ static bool place_ends(struct verdict *verdict, enum places places, struct place
     }
 }
 
-struct verdict verdict_at_door(const struct house *house, const struct service *service,
-                               const struct room *room, uint64_t now)
+/* As many places as programs.  No trial lets more of them run. */
+static bool runs_all(const struct house *house, const struct service *service)
+{
+    const struct program *program = service->program;
+    return program && program->most && places_held(house->scoreboard, service->id) >= program->most;
+}
+
+/* Whoever is queued at a listener that a program takes is for that program. */
+static bool takes_listener(const struct service *service)
+{
+    return service->program && service->program->takes_listener;
+}
+
+static struct verdict ask_for_place(const struct house *house, const struct service *service,
+                                    const struct room *room, uint64_t now)
 {
     struct verdict verdict = {0};
     struct place_limits limits = {
@@ -92,10 +106,22 @@ struct verdict verdict_at_door(const struct house *house, const struct service *
         return verdict;
     if (room->length >= room->size && ends(&verdict, RULE_QUEUE, true, DECISION_QUEUED))
         return verdict;
+    if (runs_all(house, service) &&
+        ends(&verdict, RULE_INSTANCES, true, at_limit(service->limits.overload)))
+        return verdict;
     enum places places;
     while ((places = places_look(house->scoreboard, service->id, &limits)) != PLACES_FREE)
         if (place_ends(&verdict, places, &limits, house, &service->limits))
             break;
+    return verdict;
+}
+
+struct verdict verdict_at_door(const struct house *house, const struct service *service,
+                               const struct room *room, uint64_t now)
+{
+    struct verdict verdict = ask_for_place(house, service, room, now);
+    if (verdict.decision == DECISION_REFUSED && takes_listener(service))
+        verdict.decision = DECISION_QUEUED;
     return verdict;
 }
 

@@ -33,6 +33,7 @@ enum rule {
     RULE_CONNECTIONS,         /* limits.connections */
     RULE_MACHINE,             /* … as far as there are descriptors (RLIMIT_NOFILE) */
     RULE_SERVICE_CONNECTIONS, /* the service's limits.connections */
+    RULE_INSTANCES,           /* the service's instances */
     RULE_HANDSHAKES,          /* limits.handshakes */
     RULE_TRUSTED,             /* the service's list of proxies: see conn_header.c */
     RULE_ACCESS,              /* the service's access lists */

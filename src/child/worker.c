@@ -97,11 +97,15 @@ static int init_set(struct worker *worker, struct error *error)
         .slot = board_thread(shared->board, shared->child, worker->index),
         .scoreboard = shared->board->scoreboard,
         .access_log = shared->access_log,
+        .spawner = shared->spawner ? shared->spawner[worker->index] : 0,
         .owner = worker,
         .gone = gone,
         .admit = admit,
     };
     worker->admission = (struct admission){.shared = shared, .slot = worker->set.slot};
+    for (unsigned i = 0; i < shared->service_count; i++)
+        counter_set(&worker->set.slot->services[i].runs_programs,
+                    shared->services[i]->ops->gives_away);
     return conn_set_init(&worker->set, shared->services, shared->service_count, error);
 }
 

@@ -31,6 +31,7 @@ struct pool_shared {
     bool access_log;
     struct house house;    /* what admission asks about */
     uint64_t beat_every;   /* ns: each thread gives a sign of life so often; 0: never */
+    const int *spawner;    /* channels to it, by worker; NULL: there is none */
     struct loop *acceptor; /* woken when a worker has left its loop */
 };
 

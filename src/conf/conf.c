@@ -76,9 +76,9 @@ static void fill(struct reading *reading, const struct node *root)
     if (conf->pool.threads == 0)
         conf->pool.threads = cpu_count(POOL_THREADS_MAX);
     note_limits(conf, root);
+    identity_resolve(reading, root);
     services_read(reading, root, node_child(root, "services"));
     control_resolve(reading, root);
-    identity_resolve(reading, root);
 }
 
 /* From the main file on, wherever the files may come from. */

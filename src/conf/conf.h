@@ -31,19 +31,7 @@ struct listen {
     unsigned line;
 };
 
-struct conf_service {
-    struct service service;
-    struct listen *listens;
-    size_t listen_count;       /* at least 1 */
-    struct access access;      /* service.access points here, or is NULL */
-    struct prefix_set trusted; /* what service.trusted points to, when it was set */
-    const char **trusted_texts;
-    size_t trusted_count;
-    const char *file;
-    unsigned line;
-};
-
-/* Who a child is. */
+/* Who a child is, or the program of a service. */
 struct conf_identity {
     char user[64];  /* a name; "": nobody was named, and whoever has started the daemon it is */
     char group[64]; /* likewise */
@@ -55,6 +43,55 @@ struct conf_identity {
     const char *file; /* where user, or else group, stands; NULL: nowhere */
     unsigned line;
     const char *path; /* "user" or "group" */
+};
+
+/* Where the standard error of a program goes. */
+enum program_stderr { PROGRAM_STDERR_LOG, PROGRAM_STDERR_SOCKET, PROGRAM_STDERR_NULL };
+
+enum program_sandbox { PROGRAM_SANDBOX_NONE, PROGRAM_SANDBOX_STRICT };
+
+#define PROGRAM_LIMIT_UNSET UINT64_MAX
+
+/* Bounds as setrlimit(2) has them, or PROGRAM_LIMIT_UNSET. */
+struct program_limits {
+    uint64_t nofile, as, cpu, nproc, core, fsize;
+};
+
+/* What a service of the type exec runs for a connection. */
+struct conf_program {
+    struct program program; /* what the service knows of it */
+    const char **command;   /* the file and its arguments; ends with NULL */
+    const char *argv0;
+    struct conf_identity identity;
+    const char *directory;
+    const char *chroot;       /* or NULL */
+    const char **environment; /* "NAME=value"; ends with NULL */
+    size_t environment_count;
+    mode_t umask;
+    int32_t nice;
+    struct program_limits limits;
+    uint32_t instances; /* at once; 0: as many as limits.connections allows */
+    enum program_stderr errors;
+    bool wait;
+    bool count_bytes;
+    uint64_t kill_timeout; /* ns between SIGTERM and SIGKILL */
+    enum program_sandbox sandbox;
+    const char **writable; /* in the sandbox; ends with NULL */
+    const char *file;      /* where the command stands */
+    unsigned line;
+};
+
+struct conf_service {
+    struct service service;
+    struct listen *listens;
+    size_t listen_count;       /* at least 1 */
+    struct access access;      /* service.access points here, or is NULL */
+    struct prefix_set trusted; /* what service.trusted points to, when it was set */
+    const char **trusted_texts;
+    size_t trusted_count;
+    struct conf_program program; /* service.program points into it, or is NULL */
+    const char *file;
+    unsigned line;
 };
 
 struct memory;
@@ -143,10 +180,11 @@ void conf_free(struct conf *conf);
 void conf_report_free(struct conf_report *report);
 
 /*
- * Whether a process of this one's user may make children of that identity: 0, or -1 and EPERM in
- * the error.
+ * Whether a process of this one's user may make processes of that identity, children or programs as
+ * `what` calls them: 0, or -1 and EPERM in the error.
  */
-int conf_identity_check(const struct conf_identity *identity, struct error *error);
+int conf_identity_check(const struct conf_identity *identity, const char *what,
+                        struct error *error);
 
 #define CONF_WHERE_MAX 512 /* enough for conf_where, with its NUL; a longer name is cut */
 

@@ -3,6 +3,7 @@
 #include "conf/dump.h"
 
 #include "conf/access.h"
+#include "conf/exec.h"
 #include "conf/listen.h"
 #include "conf/option.h"
 #include "conf/proxies.h"
@@ -73,6 +74,7 @@ void dump_service(FILE *out, const struct conf_service *service, bool with_liste
     access_print(out, &service->access);
     fputs(" };\n", out);
     proxies_print(out, service);
+    exec_print(out, service);
     for (const struct section *section = option_service; section->name != NULL; section++)
         print_section(out, section, &service->service, "      ");
 }

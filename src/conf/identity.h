@@ -11,4 +11,8 @@
  */
 void identity_resolve(struct reading *reading, const struct node *root);
 
+/* That of a service's program, named by user and group in its group or else the daemon's. */
+void identity_resolve_program(struct reading *reading, const struct node *service,
+                              struct conf_identity *identity);
+
 #endif

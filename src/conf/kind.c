@@ -76,6 +76,59 @@ static void number_print(FILE *out, const struct option *option, const void *fie
     fprintf(out, "%" PRIu64, fetch(option, field));
 }
 
+/* Of a signed one the range stands in the table as two's complement. */
+static bool integer_read(struct memory *memory, const struct option *option,
+                         const struct node *node, void *field)
+{
+    (void)memory;
+    if (!node->fits || node->number < (int64_t)option->min || node->number > (int64_t)option->max)
+        return false;
+    store(option, field, (uint64_t)node->number);
+    return true;
+}
+
+static const char *integer_expected(struct memory *memory, const struct option *option)
+{
+    return memory_print(memory, "an integer from %" PRId64 " to %" PRId64, (int64_t)option->min,
+                        (int64_t)option->max);
+}
+
+static void integer_print(FILE *out, const struct option *option, const void *field)
+{
+    fprintf(out, "%" PRId32, (int32_t)fetch(option, field));
+}
+
+static bool limit_read(struct memory *memory, const struct option *option, const struct node *node,
+                       void *field)
+{
+    (void)memory;
+    uint64_t limit = 0;
+    bool valid = node->type == NODE_STRING ? value_limit(node->text, &limit)
+                                           : node->fits && node->number >= 0;
+    if (!valid)
+        return false;
+    store(option, field, node->type == NODE_STRING ? limit : (uint64_t)node->number);
+    return true;
+}
+
+static const char *limit_expected(struct memory *memory, const struct option *option)
+{
+    (void)memory;
+    (void)option;
+    return "a number, a string with a unit (\"64K\", \"1M\", \"2G\"), or \"unlimited\"";
+}
+
+static void limit_print(FILE *out, const struct option *option, const void *field)
+{
+    uint64_t limit = fetch(option, field);
+    if (limit == VALUE_UNLIMITED)
+        fputs("\"unlimited\"", out);
+    else if (limit <= INT32_MAX)
+        fprintf(out, "%" PRIu64, limit);
+    else
+        fprintf(out, "\"%" PRIu64 "\"", limit);
+}
+
 static bool duration_read(struct memory *memory, const struct option *option,
                           const struct node *node, void *field)
 {
@@ -243,6 +296,10 @@ static void word_print(FILE *out, const struct option *option, const void *field
 
 const struct kind kind_number = {TYPE(NODE_INTEGER), "an integer", number_expected, number_read,
                                  number_print};
+const struct kind kind_integer = {TYPE(NODE_INTEGER), "an integer", integer_expected, integer_read,
+                                  integer_print};
+const struct kind kind_limit = {TYPE(NODE_INTEGER) | TYPE(NODE_STRING), "a number or a string",
+                                limit_expected, limit_read, limit_print};
 const struct kind kind_duration = {TYPE(NODE_INTEGER) | TYPE(NODE_STRING),
                                    "a duration, an integer of seconds or a string such as \"30s\"",
                                    duration_expected, duration_read, duration_print};

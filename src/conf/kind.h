@@ -6,6 +6,8 @@
 #include "conf/option.h"
 
 extern const struct kind kind_number;
+extern const struct kind kind_integer; /* signed, into an int32_t */
+extern const struct kind kind_limit;   /* of a resource */
 extern const struct kind kind_duration;
 extern const struct kind kind_rate;
 extern const struct kind kind_choice;

@@ -157,11 +157,23 @@ static void check_control(const struct conf *conf, struct conf_report *report)
                 folder);
 }
 
+static void check_program(const struct conf_service *service, struct conf_report *report)
+{
+    const struct conf_identity *identity = &service->program.identity;
+    struct error error = {0};
+    char path[64];
+    if (service->service.program == NULL || identity->file == NULL ||
+        conf_identity_check(identity, "programs", &error) == 0)
+        return;
+    snprintf(path, sizeof(path), "services.%s.%s", service->service.name, identity->path);
+    warn_at(report, identity->file, identity->line, path, "%s", error.text);
+}
+
 static void check_identity(const struct conf *conf, struct conf_report *report)
 {
     const struct conf_identity *identity = &conf->identity;
     struct error error = {0};
-    if (identity->file != NULL && conf_identity_check(identity, &error) != 0)
+    if (identity->file != NULL && conf_identity_check(identity, "children", &error) != 0)
         warn_at(report, identity->file, identity->line, identity->path, "%s", error.text);
 }
 
@@ -174,6 +186,7 @@ void conf_check_machine(const struct conf *conf, struct conf_report *report)
     for (size_t i = 0; i < conf->service_count; i++) {
         const struct conf_service *service = &conf->services[i];
         char path[64];
+        check_program(service, report);
         snprintf(path, sizeof(path), "services.%s.listen", service->service.name);
         for (size_t j = 0; j < service->listen_count; j++)
             inspect(&(struct inspection){&service->listens[j], path, report, most});

@@ -185,6 +185,53 @@ const struct option option_proxy_protocol[] = {
     {.name = NULL},
 };
 
+static const struct choice program_errors[] = {
+    {"log", PROGRAM_STDERR_LOG},
+    {"socket", PROGRAM_STDERR_SOCKET},
+    {"null", PROGRAM_STDERR_NULL},
+    {NULL, 0},
+};
+
+static const struct choice program_sandboxes[] = {
+    {"none", PROGRAM_SANDBOX_NONE},
+    {"strict", PROGRAM_SANDBOX_STRICT},
+    {NULL, 0},
+};
+
+/* User and group are looked up by identity.c; lists and the environment are read by exec.c. */
+const struct option option_program[] = {
+    {"argv0", STRING(value_argument_wrong), FIELD(struct conf_program, argv0)},
+    {"user", WORD(value_user_wrong), FIELD(struct conf_program, identity.user)},
+    {"group", WORD(value_group_wrong), FIELD(struct conf_program, identity.group)},
+    {"directory", STRING(value_path_wrong), .standard = "/", FIELD(struct conf_program, directory)},
+    {"chroot", STRING(value_path_wrong), FIELD(struct conf_program, chroot)},
+    {"umask", .kind = &kind_mode, .standard = "0022", FIELD(struct conf_program, umask)},
+    {"nice", .kind = &kind_integer, .min = (uint64_t)-20, .max = 19,
+     FIELD(struct conf_program, nice)},
+    {"instances", NUMBER(1, CONNECTIONS_MAX), .or_zero = true, .standard = "0",
+     FIELD(struct conf_program, instances)},
+    {"stderr", CHOICE(program_errors), .standard = "log", FIELD(struct conf_program, errors)},
+    {"wait", .kind = &kind_switch, .standard = "false", FIELD(struct conf_program, wait)},
+    {"kill_timeout", DURATION(CLOCK_MS, HOUR), .standard = "5s",
+     FIELD(struct conf_program, kill_timeout)},
+    {"count_bytes", .kind = &kind_switch, .standard = "false",
+     FIELD(struct conf_program, count_bytes)},
+    {"sandbox", CHOICE(program_sandboxes), .standard = "none", FIELD(struct conf_program, sandbox)},
+    {.name = NULL},
+};
+
+#define RESOURCE(resource)                                                                         \
+    {                                                                                              \
+#resource, .kind = &kind_limit, FIELD(struct conf_program, limits.resource)                \
+    }
+
+static const struct option rlimit_options[] = {
+    RESOURCE(nofile), RESOURCE(as),    RESOURCE(cpu),  RESOURCE(nproc),
+    RESOURCE(core),   RESOURCE(fsize), {.name = NULL},
+};
+
+const struct section option_rlimits = {"rlimits", rlimit_options};
+
 const struct option option_listen[] = {
     {"backlog", NUMBER(1, 65535), .standard = "4096", FIELD(struct listen, backlog)},
     {"interface", STRING(value_interface_wrong), FIELD(struct listen, interface)},

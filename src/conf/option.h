@@ -53,6 +53,12 @@ extern const struct option option_access[];
 /* The plain setting proxy_protocol of a service. */
 extern const struct option option_proxy_protocol[];
 
+/* Those of a service that runs programs: offsets into struct conf_program. */
+extern const struct option option_program[];
+
+/* … and the group with the bounds of these. */
+extern const struct section option_rlimits;
+
 /* Gives every option that has a default its default. */
 void option_defaults(struct memory *memory, const struct section *sections, void *base);
 

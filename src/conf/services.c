@@ -2,6 +2,7 @@
 #include "conf/services.h"
 
 #include "conf/access.h"
+#include "conf/exec.h"
 #include "conf/listen.h"
 #include "conf/option.h"
 #include "conf/proxies.h"
@@ -62,11 +63,19 @@ static void check_needed(struct reading *reading, const struct node *node)
     }
 }
 
+static void report_unknown(struct reading *reading, const struct node *node)
+{
+    const char *known[64] = {"name",   "type",     "listen",         "access",
+                             "limits", "timeouts", "proxy_protocol", "trusted"};
+    size_t count = 8;
+    for (size_t i = 0; exec_settings[i] != NULL; i++)
+        known[count++] = exec_settings[i];
+    unknown_setting(reading, node, "services", known);
+}
+
 static void read_setting(struct reading *reading, const struct node *node,
                          struct conf_service *service)
 {
-    static const char *const known[] = {"name",     "type",           "listen",  "access", "limits",
-                                        "timeouts", "proxy_protocol", "trusted", NULL};
     for (size_t i = 0; i < NEEDED_COUNT; i++) {
         if (strcmp(needed[i].name, node->name) == 0) {
             needed[i].read(reading, node, service);
@@ -81,8 +90,8 @@ static void read_setting(struct reading *reading, const struct node *node,
     }
     if (strcmp(node->name, "access") == 0)
         access_read(reading, node, service);
-    else if (!proxies_read(reading, node, service))
-        unknown_setting(reading, node, "services", known);
+    else if (!proxies_read(reading, node, service) && !exec_read(reading, node, service))
+        report_unknown(reading, node);
 }
 
 static bool has_name(const struct node *service, const char *name)
@@ -115,6 +124,7 @@ static void read_service(struct reading *reading, const struct node *node,
     for (const struct node *child = node->first; child != NULL; child = child->next)
         read_setting(reading, child, service);
     proxies_check(reading, node, service);
+    exec_check(reading, node, service);
     if (service->service.name != NULL)
         check_name(reading, node, service->service.name);
 }
@@ -131,6 +141,7 @@ static void prepare(struct reading *reading, const struct node *node, struct con
     option_defaults(reading->memory, option_service, &service->service);
     access_prepare(reading, service);
     proxies_prepare(reading, service);
+    exec_prepare(reading, service);
 }
 
 static bool list_is_valid(struct reading *reading, const struct node *root, const struct node *list)

@@ -12,10 +12,9 @@ static const struct absent {
     const char *scope;
     const char *const names[16]; /* ends with NULL */
 } absents[] = {
-    {"services", {"tls", "user", "group"}},
-    {"services", {"command", "directory", "environment", "instances", "stderr", "path", "options"}},
+    {"services", {"tls", "path", "options"}},
     {"services", {"upstreams", "balance", "connect_timeout", "retries", "send_proxy", "health"}},
-    {"type", {"exec", "proxy", "module"}},
+    {"type", {"proxy", "module"}},
 };
 
 static bool is_absent(const char *scope, const char *name)

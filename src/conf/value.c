@@ -4,6 +4,7 @@
 #include "base/clock.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <net/if.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -66,6 +67,24 @@ const char *value_duration_print(uint64_t ns, char buffer[static DURATION_TEXT_M
     const char *unit = ns == 0 ? "" : units[i].name;
     snprintf(buffer, DURATION_TEXT_MAX, "%" PRIu64 "%s", ns / units[i].ns, unit);
     return buffer;
+}
+
+bool value_limit(const char *text, uint64_t *limit)
+{
+    static const char letters[] = "KMG";
+    uint64_t number;
+    *limit = VALUE_UNLIMITED;
+    if (strcmp(text, "unlimited") == 0)
+        return true;
+    const char *rest = read_digits(text, &number);
+    if (rest == NULL)
+        return false;
+    const char *unit = *rest == '\0' ? NULL : strchr(letters, *rest);
+    if (*rest != '\0' && (unit == NULL || rest[1] != '\0'))
+        return false;
+    unsigned shift = unit == NULL ? 0 : 10 * (unsigned)(unit - letters + 1);
+    *limit = number << shift;
+    return *limit >> shift == number && *limit < VALUE_UNLIMITED;
 }
 
 static const struct rate_unit {
@@ -194,6 +213,17 @@ static bool may_be_known(const char *text)
     for (size_t i = 0; printable && i < length; i++)
         printable = (unsigned char)text[i] >= 0x20 && text[i] != 0x7f && text[i] != ':';
     return printable;
+}
+
+const char *value_path_wrong(const char *text)
+{
+    return text[0] == '/' && strlen(text) < PATH_MAX ? NULL : "an absolute path";
+}
+
+const char *value_argument_wrong(const char *text)
+{
+    bool fit = text[0] != '\0' && strchr(text, '\n') == NULL;
+    return fit ? NULL : "a string that is not empty and has no newline";
 }
 
 const char *value_group_wrong(const char *text)

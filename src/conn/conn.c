@@ -72,7 +72,9 @@ void conn_start(struct conn *conn)
 {
     conn->phase = CONN_OPEN;
     conn->unopened = false;
-    if (ops_of(conn)->open)
+    if (ops_of(conn)->gives_away)
+        conn_give_away(conn);
+    else if (ops_of(conn)->open)
         ops_of(conn)->open(conn);
 }
 
@@ -80,6 +82,8 @@ void conn_start(struct conn *conn)
 
 void conn_leave(struct conn *conn, enum close_reason reason)
 {
+    if (conn->phase == CONN_AWAY)
+        conn_call_back(conn, reason, false);
     if (!conn_is_live(conn))
         return;
     conn->phase = CONN_FINISHING;
@@ -101,15 +105,10 @@ void conn_finish(struct conn *conn)
     conn_leave(conn, conn->peer_finished ? CLOSE_EOF : CLOSE_DONE);
 }
 
-/* No callback comes any more; memory and descriptor go at the end of the turn. */
-static void close_now(struct conn *conn)
+void conn_bury(struct conn *conn)
 {
-    conn->phase = CONN_CLOSED;
     timer_stop(&conn->activity);
     timer_stop(&conn->lifetime);
-    loop_forget(conn->set->loop, &conn->watch);
-    if (ops_of(conn)->close && !conn->unopened)
-        ops_of(conn)->close(conn);
     counter_add(&conn->counters->closed[conn->reason], 1);
     histogram_add(&conn->counters->duration, histogram_durations, conn_now(conn) - conn->accepted);
     if (conn->set->access_log)
@@ -117,8 +116,19 @@ static void close_now(struct conn *conn)
     buffer_free(&conn->input);
     buffer_free(&conn->output);
     free(conn->claim);
+    conn->phase = CONN_CLOSED;
     conn->next_dead = conn->set->dead;
     conn->set->dead = conn;
+}
+
+/* No callback comes any more; memory and descriptor go at the end of the turn. */
+static void close_now(struct conn *conn)
+{
+    conn->phase = CONN_CLOSED;
+    loop_forget(conn->set->loop, &conn->watch);
+    if (ops_of(conn)->close && !conn->unopened)
+        ops_of(conn)->close(conn);
+    conn_bury(conn);
 }
 
 /* Everything is sent that will be: FIN, unless the peer's has come and close(2) sends ours. */
@@ -174,7 +184,7 @@ static bool is_steady(const struct conn *conn)
 
 void conn_settle(struct conn *conn)
 {
-    if (conn->phase == CONN_CLOSED)
+    if (conn->phase == CONN_CLOSED || conn->phase == CONN_AWAY)
         return;
     if (conn->broken) {
         close_now(conn);
@@ -258,9 +268,21 @@ void conn_received(struct conn *conn, const char *bytes, size_t length)
     give(conn, bytes, length);
 }
 
+/* Of one that will be given away, nothing is taken from the socket but the header before it. */
+static ssize_t receive(const struct conn *conn)
+{
+    char *bytes = conn->set->scratch;
+    if (conn->phase != CONN_HEADER || !ops_of(conn)->gives_away)
+        return sock_recv(conn->watch.fd, bytes, CONN_SCRATCH);
+    ssize_t length = recv(conn->watch.fd, bytes, CONN_SCRATCH, MSG_DONTWAIT | MSG_PEEK);
+    if (length <= 0)
+        return length;
+    return sock_recv(conn->watch.fd, bytes, conn_header_length(conn, bytes, (size_t)length));
+}
+
 static void readable(struct conn *conn)
 {
-    ssize_t length = sock_recv(conn->watch.fd, conn->set->scratch, CONN_SCRATCH);
+    ssize_t length = receive(conn);
     if (length > 0) {
         conn_received(conn, conn->set->scratch, (size_t)length);
     } else if (length == 0) {
@@ -385,6 +407,10 @@ struct timers *conn_timers(struct conn *conn)
 
 void conn_cut(struct conn *conn)
 {
+    if (conn->phase == CONN_AWAY) {
+        conn_call_back(conn, CLOSE_DRAIN, true);
+        return;
+    }
     conn_leave(conn, CLOSE_DRAIN);
     conn->broken = true;
     conn_settle(conn);

@@ -8,6 +8,7 @@
  * open       bytes go to the service; what it sends goes to the peer
  * finishing  nothing goes to the service any more; what is queued is sent
  * lingering  tcpd's FIN is sent; the peer's is awaited, what it still sends is thrown away
+ * away       in place of open: the socket was given to a program, whose end closes the connection
  *
  * A peer that has finished first needs no lingering.  Half-close works in both
  * directions: after the peer's FIN the service may still send.
@@ -102,10 +103,13 @@ struct conn_set {
     bool (*admit)(struct conn_set *set, const struct service *service, int fd,
                   const struct addr *peer);
 
+    int spawner; /* the channel to it; 0: none, and no service gives connections away */
+
     char *scratch;         /* what is read goes here first */
     struct clocks *clocks; /* the FIFOs of each service */
     unsigned service_count;
-    struct conn *dead; /* closed in this turn */
+    struct conn *dead;   /* closed in this turn */
+    struct aways *aways; /* NULL without a spawner */
 };
 
 /* An accepted socket on its way to a worker. */
@@ -132,15 +136,18 @@ void conn_set_cut(struct conn_set *set);
 
 /*
  * The next slice of a walk through all connections that begins with *from = 0 and is over when
- * conn_set_walked says so; one that lives all the while is met once.  The turns between the slices
- * are for the others.
+ * conn_set_walked says so; one that lives all the while is met once, or once more when it was given
+ * away meanwhile.  The turns between the slices are for the others.
  *
  * Writes a struct conn_record into set->scratch for each connection of a service, by its id;
  * returns how many.
  */
 unsigned conn_set_list(struct conn_set *set, uint64_t service, size_t *from);
 
-/* The same walk, in search of one connection: closes it with a reset; false: not met yet. */
+/*
+ * The same walk, in search of one connection: closes it with a reset, or has its program ended;
+ * false: not met yet.
+ */
 bool conn_set_kill(struct conn_set *set, uint64_t number, size_t *from);
 
 bool conn_set_walked(const struct conn_set *set, size_t from);

@@ -8,6 +8,7 @@
 #include "io/sock.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Made when there is something to keep: most of their life connections are without. */
 static struct claim *claim_of(struct conn *conn)
@@ -68,9 +69,29 @@ static void begin_service(struct conn *conn, const struct proxy_header *header, 
         conn_fail(conn, CLOSE_REJECTED);
         return;
     }
+    if (conn_service(conn)->ops->gives_away)
+        conn->received = header->length; /* the program's bytes are counted without it */
     conn_start(conn);
     if (length > header->length)
         conn_received(conn, bytes + header->length, length - header->length);
+}
+
+/*
+ * As long as the header is not complete all bytes are its own; when it is, it tells.  What is wrong
+ * is found by conn_header_received once more.
+ */
+size_t conn_header_length(const struct conn *conn, const char *bytes, size_t length)
+{
+    struct proxy_header header;
+    char begin[PROXY_HEADER_MAX];
+    size_t kept = buffer_length(conn->input);
+    size_t more = length < sizeof begin - kept ? length : sizeof begin - kept;
+    if (kept > 0)
+        memcpy(begin, buffer_bytes(conn->input), kept);
+    memcpy(begin + kept, bytes, more);
+    if (proxy_read(&header, begin, kept + more) == PROXY_DONE)
+        return header.length - kept;
+    return more;
 }
 
 void conn_header_received(struct conn *conn, const char *bytes, size_t length)

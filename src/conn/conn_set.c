@@ -16,14 +16,17 @@ int conn_set_init(struct conn_set *set, const struct service *const *services, u
     for (unsigned i = 0; !failed && i < count; i++)
         failed = conn_make_clocks(&set->clocks[services[i]->index], &set->loop->timers,
                                   &services[i]->timeouts);
-    if (!failed)
+    if (failed)
+        error_set(error, ENOMEM, "cannot make room for connections");
+    if (!failed && conn_set_watch_spawner(set, error) == 0)
         return 0;
     conn_set_fini(set);
-    return error_set(error, ENOMEM, "cannot make room for connections");
+    return -1;
 }
 
 void conn_set_fini(struct conn_set *set)
 {
+    conn_set_leave_spawner(set);
     free(set->scratch);
     free(set->clocks);
     set->scratch = NULL;
@@ -42,13 +45,15 @@ bool conn_drains(const struct conn *conn)
 
 void conn_set_sweep(struct conn_set *set)
 {
+    conn_set_release(set);
     while (set->dead) {
         struct conn *conn = set->dead;
         set->dead = conn->next_dead;
         const struct service *service = conn->listener->service;
         const struct addr peer = conn->peer;
         bool admitted = !conn->unopened;
-        close(conn->watch.fd);
+        if (conn->watch.fd >= 0)
+            close(conn->watch.fd);
         free(conn);
         set->open--;
         set->gone(set, service, admitted ? &peer : NULL);
@@ -61,5 +66,10 @@ void conn_set_cut(struct conn_set *set)
         struct watch *watch = set->loop->watches[fd];
         if (watch && watch->ready == conn_ready)
             conn_cut((struct conn *)watch);
+    }
+    for (size_t slot = 0; slot < conn_set_aways(set); slot++) {
+        struct conn *conn = conn_set_away(set, slot);
+        if (conn)
+            conn_cut(conn);
     }
 }

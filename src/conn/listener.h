@@ -7,7 +7,8 @@
 #include "io/addr.h"
 
 struct listener {
-    int fd; /* owned by the master; each child inherits it */
+    int fd;         /* owned by the master; each child inherits it */
+    unsigned index; /* in the generation's table */
     const struct service *service;
     struct addr address; /* as bound: never port 0 */
 };

@@ -10,10 +10,8 @@
 const char *conn_phase_name(uint32_t phase)
 {
     static const char *const names[] = {
-        [CONN_OPEN] = "open",
-        [CONN_FINISHING] = "finishing",
-        [CONN_LINGERING] = "lingering",
-        [CONN_HEADER] = "header",
+        [CONN_OPEN] = "open",     [CONN_FINISHING] = "finishing", [CONN_LINGERING] = "lingering",
+        [CONN_HEADER] = "header", [CONN_AWAY] = "running",
     };
     return phase < sizeof names / sizeof *names ? names[phase] : NULL;
 }

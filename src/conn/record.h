@@ -11,11 +11,13 @@
 
 #include "io/addr.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define CONN_RECORD_FIRST 224  /* the size of the first build's: none is smaller */
 #define CONN_RECORD_MAX   4096 /* none is larger */
 #define CONN_PATH_MAX     112  /* more than sun_path has, with a NUL */
+#define CONN_PROGRAM_MAX  32   /* a longer name is cut */
 
 /* One end, without pointers. */
 struct conn_end {
@@ -45,12 +47,16 @@ struct conn_record {
     uint32_t tcp_state; /* of the kernel, from 1; 0: not TCP, and the next two say nothing */
     uint32_t rtt;       /* µs */
     uint32_t retransmits;
-    char path[CONN_PATH_MAX]; /* of a unix listener; else empty */
+    char path[CONN_PATH_MAX];       /* of a unix listener; else empty */
+    char program[CONN_PROGRAM_MAX]; /* that has the socket, with a NUL; else empty */
+    uint32_t program_pid;           /* 0: none, or it does not run yet */
+    uint32_t spare;
 };
 
-_Static_assert(sizeof(struct conn_record) == CONN_RECORD_FIRST, "fields are only ever appended");
+_Static_assert(offsetof(struct conn_record, program) == CONN_RECORD_FIRST,
+               "fields are only ever appended");
 
-/* "header", "open", "finishing" or "lingering"; NULL: there is no such phase. */
+/* "header", "open", "finishing", "lingering" or "running"; NULL: there is no such phase. */
 const char *conn_phase_name(uint32_t phase);
 
 /* Who the peer of a unix socket is. */

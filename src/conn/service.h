@@ -25,6 +25,9 @@ struct service_ops {
     const char *type;  /* its name in the configuration */
     const char *about; /* one line for -V and the manual */
     bool speaks_first; /* `open` sends something: do not wait for the peer's first byte */
+    /* The socket is given to the program of the service.  No callback comes, and no byte of the
+     * peer's is read. */
+    bool gives_away;
     size_t state_size; /* bytes of zeroed conn_state() that each connection gets; 0: none */
 
     /* The connection is established. */
@@ -60,6 +63,14 @@ struct limits {
                              for ever */
 };
 
+/* What the connections of a service are given to. */
+struct program {
+    const char *name;    /* without folders, for those who look */
+    uint32_t most;       /* at once; 0: as many as there may be connections */
+    bool counts_bytes;   /* the worker keeps its descriptor until the end, to ask it then */
+    bool takes_listener; /* not a connection: it gets the listening socket, and accepts itself */
+};
+
 enum proxy_protocol { PROXY_PROTOCOL_OFF, PROXY_PROTOCOL_REQUIRED };
 
 struct timeouts {       /* nanoseconds; 0: off */
@@ -81,8 +92,8 @@ struct service {
         *trusted;   /* who may send its header; NULL: nobody but over unix sockets */
     unsigned index; /* 0, 1, … in the order of the configuration: its place in every table */
     unsigned id;    /* in the scoreboard, the same for its name in all generations: the master's */
-    const struct access *access; /* NULL: anybody may come in */
-    void *options;               /* what the type's own settings became; NULL when it has none */
+    const struct access *access;   /* NULL: anybody may come in */
+    const struct program *program; /* of a type that gives connections away, else NULL */
 };
 
 /* Whether its connections begin with something else than the service: a header of the PROXY

@@ -5,6 +5,7 @@
 
 #include "conn/conn.h"
 #include "conn/record.h"
+#include "conn/spawn.h"
 #include "io/buffer.h"
 
 #define CONN_SCRATCH ((size_t)64 * 1024) /* the most that is read from one connection in a turn */
@@ -15,7 +16,7 @@ struct clocks {
 };
 
 /* New ones go to the end: masters of other builds read the numbers. */
-enum conn_phase { CONN_OPEN, CONN_FINISHING, CONN_LINGERING, CONN_CLOSED, CONN_HEADER };
+enum conn_phase { CONN_OPEN, CONN_FINISHING, CONN_LINGERING, CONN_CLOSED, CONN_HEADER, CONN_AWAY };
 
 /* What the header of the PROXY protocol told, or what is wrong with it. */
 struct claim {
@@ -23,6 +24,33 @@ struct claim {
     struct addr via;    /* the proxy's */
     struct addr local;  /* where the client wanted to go */
     const char *error;  /* a sentence, static; NULL: none */
+};
+
+/* Who is at which end. */
+struct ends {
+    struct conn_end peer, local;
+    struct conn_end via; /* the proxy that has told of them; family AF_UNSPEC: none */
+};
+
+/*
+ * A connection whose socket was given to a program.  It is in no loop, and its descriptor is closed
+ * (watch.fd is -1 then), or stays until the end to be asked for its bytes.
+ */
+struct away {
+    struct conn *conn;
+    uint32_t slot;              /* in the table of its set */
+    pid_t pid;                  /* of the program; 0: it is not known to run yet */
+    bool sent;                  /* the spawner has been asked */
+    bool doubtful;              /* … and has died since, so that it may have got lost */
+    bool orphan;                /* the spawner that has started it has died */
+    bool unchecked;             /* … and may have known of its end, and taken that along */
+    bool ending;                /* its end was asked for, with conn->reason */
+    bool hurry;                 /* … and must come soon */
+    bool unsent;                /* in the line of those who have something to ask */
+    struct away *next_unsent;   /* there */
+    struct away *next_released; /* its descriptor is to be closed at the end of the turn */
+    struct ends ends;
+    struct spawn_answer outcome; /* once it has ended: order is SPAWN_ENDED */
 };
 
 struct conn {
@@ -35,7 +63,10 @@ struct conn {
     struct timer lifetime;
     struct buffer *input;  /* what the service has not used yet, or the begin of a header */
     struct buffer *output; /* what the peer has not taken yet */
-    struct conn *next_dead;
+    union {
+        struct away *away;      /* in CONN_AWAY */
+        struct conn *next_dead; /* in CONN_CLOSED */
+    };
     uint64_t accepted; /* clock_now() */
     uint64_t number;   /* of the child's */
     uint64_t received, sent;
@@ -75,10 +106,38 @@ void conn_leave(struct conn *conn, enum close_reason reason);
 void conn_fail(struct conn *conn, enum close_reason reason);
 void conn_settle(struct conn *conn);
 
+/*
+ * conn_away.c: gives the socket to the program of the service.  The connection is in CONN_AWAY, or
+ * has failed.
+ */
+void conn_give_away(struct conn *conn);
+
+/* Has the program ended, for a reason; the connection is closed when it has ended. */
+void conn_call_back(struct conn *conn, enum close_reason reason, bool hurry);
+
+/* The last steps of every close: it is counted and logged, and freed at the end of the turn. */
+void conn_bury(struct conn *conn);
+
+/* Closes the descriptors of those that have begun to run. */
+void conn_set_release(struct conn_set *set);
+
+/* The connection in a place of the table, or NULL; places are below conn_set_aways. */
+struct conn *conn_set_away(const struct conn_set *set, size_t slot);
+size_t conn_set_aways(const struct conn_set *set);
+
+int conn_set_watch_spawner(struct conn_set *set, struct error *error);
+void conn_set_leave_spawner(struct conn_set *set);
+
+/* conn_list.c: the ends of a connection, whether its socket is here or away. */
+void conn_ends(const struct conn *conn, struct ends *ends);
+
 /* conn_header.c: a connection that begins with a header of the PROXY protocol. */
 void conn_header_begin(struct conn *conn);
 void conn_header_received(struct conn *conn, const char *bytes, size_t length);
 void conn_header_ended(struct conn *conn); /* the peer has finished too early */
+
+/* How many of these bytes, which have not been taken from the socket yet, belong to the header. */
+size_t conn_header_length(const struct conn *conn, const char *bytes, size_t length);
 
 /* Closes it at once; when it was still open the reason is drain. */
 void conn_cut(struct conn *conn);

@@ -151,6 +151,14 @@ void sock_local(int fd, struct addr *address)
     addr_from_sockaddr(address, &storage);
 }
 
+void sock_peer(int fd, struct addr *address)
+{
+    struct sockaddr_storage storage = {.ss_family = AF_UNSPEC};
+    socklen_t length = sizeof storage;
+    getpeername(fd, (struct sockaddr *)&storage, &length);
+    addr_from_sockaddr(address, &storage);
+}
+
 void sock_reset_at_close(int fd)
 {
     struct linger linger = {.l_onoff = 1, .l_linger = 0};

@@ -7,6 +7,7 @@
 #include "io/addr.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -40,8 +41,9 @@ int sock_stop_beginnings(int fd, bool yes);
  */
 void sock_limit_unsent(int fd);
 
-/* The address that a socket is bound to (getsockname(2)). */
+/* The address that a socket is bound to (getsockname(2)), and the one that it is connected to. */
 void sock_local(int fd, struct addr *address);
+void sock_peer(int fd, struct addr *address);
 
 /*
  * recv(2) and send(2) without blocking and without SIGPIPE.  Not by way of libc: there
@@ -57,6 +59,26 @@ static inline ssize_t sock_send(int fd, const void *bytes, size_t length)
 {
     return syscall(SYS_sendto, fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
 }
+
+/*
+ * What went over a connected TCP socket in all, whoever has read and written it: bytes that have
+ * arrived, and bytes that were given to the kernel to send.  -1: it is no TCP socket.
+ */
+int sock_bytes(int fd, uint64_t *received, uint64_t *sent);
+
+#define SOCK_PASS_MAX 256 /* bytes of one message */
+
+/*
+ * Sends one message over a SOCK_SEQPACKET socket pair without waiting, with a descriptor unless it
+ * is -1, which stays the caller's.  -1 with errno.
+ */
+int sock_pass(int channel, const void *bytes, size_t length, int descriptor);
+
+/*
+ * Takes one without waiting: recvmsg(2).  *descriptor is what came along, close-on-exec and the
+ * caller's, or -1; more than one never comes in.
+ */
+ssize_t sock_take(int channel, void *bytes, size_t size, int *descriptor);
 
 /* Has the peer of a TCP socket get a reset when it is closed (SO_LINGER 0, socket(7)). */
 void sock_reset_at_close(int fd);

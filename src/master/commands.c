@@ -69,6 +69,14 @@ static json_t *tell_child(const struct child_slot *child)
     return told;
 }
 
+static json_t *tell_spawner(const struct child_slot *spawner)
+{
+    json_t *told = json_pack("{s:s}", "state", child_state(spawner));
+    if (spawner->state != CHILD_ABSENT)
+        json_object_set_new(told, "pid", json_integer(spawner->pid));
+    return told;
+}
+
 static json_t *tell_generation(const struct master *master, const struct generation *generation)
 {
     const char *state = generation == master->current              ? "current"
@@ -77,9 +85,12 @@ static json_t *tell_generation(const struct master *master, const struct generat
     json_t *children = json_array();
     for (unsigned i = 0; i < generation->count; i++)
         json_array_append_new(children, tell_child(&generation->children[i]));
-    return json_pack("{s:i,s:s,s:f,s:I,s:o}", "number", (int)generation->number, "state", state,
-                     "age", age(generation->born), "open", (json_int_t)generation_open(generation),
-                     "children", children);
+    json_t *told = json_pack("{s:i,s:s,s:f,s:I,s:o}", "number", (int)generation->number, "state",
+                             state, "age", age(generation->born), "open",
+                             (json_int_t)generation_open(generation), "children", children);
+    if (generation->spawner)
+        json_object_set_new(told, "spawner", tell_spawner(generation->spawner));
+    return told;
 }
 
 static json_t *tell_generations(const struct master *master)

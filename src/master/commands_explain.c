@@ -67,6 +67,13 @@ static struct figures of_service(const struct told *told)
                             service_of(told)->limits.connections, true};
 }
 
+static struct figures of_programs(const struct told *told)
+{
+    const struct program *program = service_of(told)->program;
+    return (struct figures){places_held(scoreboard_of(told), service_of(told)->id), program->most,
+                            true};
+}
+
 static struct figures of_handshakes(const struct told *told)
 {
     return (struct figures){places_held_before_service(scoreboard_of(told)),
@@ -134,6 +141,7 @@ static const struct source {
     [RULE_CONNECTIONS] = {false, "limits", "connections", of_daemon, "connections"},
     [RULE_MACHINE] = {false, NULL, "RLIMIT_NOFILE", of_machine, "connections"},
     [RULE_SERVICE_CONNECTIONS] = {true, "limits", "connections", of_service, "connections"},
+    [RULE_INSTANCES] = {true, NULL, "instances", of_programs, "programs"},
     [RULE_HANDSHAKES] = {false, "limits", "handshakes", of_handshakes, "connections"},
     [RULE_TRUSTED] = {true, NULL, "trusted", NULL, NULL},
     [RULE_ACCESS] = {true, "access", NULL, NULL, NULL},
@@ -202,6 +210,8 @@ static bool concerns(const struct told *told, enum rule rule)
                       rule == RULE_SERVICE_PER_ADDRESS || rule == RULE_SERVICE_RATE;
     if (by_address)
         return told->question->client->address.family != AF_UNIX;
+    if (rule == RULE_INSTANCES)
+        return service_of(told)->program;
     return rule != RULE_HANDSHAKES || service_has_handshake(service_of(told));
 }
 

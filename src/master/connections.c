@@ -81,7 +81,9 @@ static bool makes_sense(const struct conn_record *record)
 {
     return record->number > 0 && record->idle <= record->age && record->received <= INT64_MAX &&
            record->sent <= INT64_MAX && conn_phase_name(record->phase) && are_ends(record) &&
-           record->tcp_state < sizeof tcp_states / sizeof *tcp_states;
+           record->tcp_state < sizeof tcp_states / sizeof *tcp_states &&
+           memchr(record->program, '\0', sizeof record->program) &&
+           record->program_pid <= INT32_MAX;
 }
 
 /*
@@ -148,11 +150,22 @@ static int add_tcp(json_t *object, const struct conn_record *record)
            json_object_set_new(object, "retransmits", json_integer(record->retransmits));
 }
 
-static void append(struct connections *connections, const struct conn_record *record,
+static int add_program(json_t *object, struct conn_record *record)
+{
+    if (record->program[0] == '\0')
+        return 0;
+    if (json_object_set_new(object, "program", text_of(record->program)))
+        return -1;
+    return record->program_pid == 0
+               ? 0
+               : json_object_set_new(object, "program_pid", json_integer(record->program_pid));
+}
+
+static void append(struct connections *connections, struct conn_record *record,
                    const struct connection_id *of, pid_t pid, const char *service)
 {
     json_t *object = make_object(record, of, pid, service);
-    if (object && add_tcp(object, record) == 0 &&
+    if (object && add_tcp(object, record) == 0 && add_program(object, record) == 0 &&
         json_array_append(connections->list, object) == 0) {
         json_decref(object);
         return;

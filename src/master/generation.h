@@ -7,7 +7,9 @@
  *      └────────one died, or took too long───────► draining ──► over
  *
  * A child that dies is replaced, with a back-off when it dies young, as long as
- * its generation serves.  A draining one goes on until its last child has left.
+ * its generation serves.  A draining one goes on until its last child has left.  Where a service
+ * runs programs there is a spawner too, which is ready before the generation is, is replaced
+ * while there are children, and leaves after them.
  *
  * All functions: the master's only thread.
  */
@@ -28,11 +30,14 @@ struct generation;
 
 enum child_state { CHILD_ABSENT, CHILD_STARTING, CHILD_SERVING };
 
-/* The master's view of one child.  What it is depends on its place; the process in it may change.
+/*
+ * The master's view of one child, or of the spawner.  What it is depends on its place; the process
+ * in it may change.
  */
 struct child_slot {
     struct generation *generation;
-    unsigned index; /* in the generation */
+    unsigned index; /* in the generation; of the spawner: behind all children */
+    bool spawns;    /* it is the spawner */
     enum child_state state;
     pid_t pid;
     struct watch channel;  /* to the child; fd -1: it is absent */
@@ -41,6 +46,7 @@ struct child_slot {
     struct timer timer;    /* absent: until it starts again; starting: until it is too late */
     bool late;             /* ended because it was not ready in time */
     bool accepts;          /* it has not said that it accepts no more */
+    int *links; /* of a child: the spawner's ends of its workers' channels, owned; or NULL */
 };
 
 enum generation_state {
@@ -58,6 +64,7 @@ struct generation_events {
     void (*over)(struct generation *generation);   /* draining, and the last child has gone */
     void (*answer)(struct child_slot *child, const struct message *message);
     void (*child_gone)(struct child_slot *child); /* it is absent now */
+    void (*spawner_ready)(struct child_slot *spawner);
 };
 
 struct generation {
@@ -67,14 +74,15 @@ struct generation {
     struct listeners listeners; /* owned */
     struct loop *loop;
     const struct scoreboard *scoreboard;
-    struct board *board;  /* its part of the scoreboard */
-    uint32_t connections; /* the daemon's limit, as far as descriptors go */
-    uint32_t machine;     /* connections for which there are descriptors */
-    uint64_t beat_every;  /* ns between signs of life; 0: none */
-    struct child_slot *children;
+    struct board *board;         /* its part of the scoreboard */
+    uint32_t connections;        /* the daemon's limit, as far as descriptors go */
+    uint32_t machine;            /* connections for which there are descriptors */
+    uint64_t beat_every;         /* ns between signs of life; 0: none */
+    struct child_slot *children; /* and behind them the spawner's */
     unsigned count;
-    uint64_t born; /* clock_now() */
-    bool killed;   /* by generation_kill: a death by SIGKILL is in order */
+    struct child_slot *spawner; /* among them; NULL: no service runs programs */
+    uint64_t born;              /* clock_now() */
+    bool killed;                /* by generation_kill: a death by SIGKILL is in order */
     struct error why;
     struct timer deadline; /* of the drain */
     uint64_t cut_at;       /* clock_now() when the drain is over; 0: no such moment */
@@ -108,7 +116,7 @@ void generation_reap(struct generation *generation);
  */
 void generation_drain(struct generation *generation, uint64_t duration);
 
-/* Sends the same order to every child. */
+/* Sends the same order to every child, and to the spawner. */
 void generation_tell(struct generation *generation, const struct message *message);
 
 /* Ends every child at once. */
@@ -116,6 +124,9 @@ void generation_kill(struct generation *generation);
 
 /* Ends one child, which will be replaced. */
 void generation_kill_child(struct child_slot *child);
+
+/* Whether any of its children is there, the spawner not counted. */
+bool generation_has_children(const struct generation *generation);
 
 /* Connections that it holds now. */
 uint32_t generation_open(const struct generation *generation);

@@ -37,10 +37,11 @@ static json_t *tell_inherited(const struct inheritance *inheritance)
     return list;
 }
 
+/* The spawner is the last of them. */
 static json_t *tell_children(const struct generation *generation)
 {
     json_t *list = json_array();
-    for (unsigned i = 0; i < generation->count; i++) {
+    for (unsigned i = 0; i <= generation->count; i++) {
         const struct child_slot *child = &generation->children[i];
         if (child->state != CHILD_ABSENT)
             json_array_append_new(list,
@@ -161,7 +162,7 @@ void handover_inherit(const struct master *master, int handover, bool yes)
         descriptors_inherit(master->sockets.inheritance.sockets[i].fd, yes);
     for (const struct generation *generation = master->generations; generation;
          generation = generation->next)
-        for (unsigned i = 0; i < generation->count; i++)
+        for (unsigned i = 0; i <= generation->count; i++)
             descriptors_inherit(generation->children[i].channel.fd, yes);
     for (const struct change *change = master->changes.first; change; change = change->next)
         if (change->client)
@@ -261,7 +262,7 @@ static int adopt_child(struct generation *generation, json_t *told)
     int index, pid, channel, state, accepts;
     if (json_unpack(told, "{s:i,s:i,s:i,s:i,s:b}", "index", &index, "pid", &pid, "channel",
                     &channel, "state", &state, "accepts", &accepts) ||
-        index < 0 || (unsigned)index >= generation->count)
+        index < 0 || (unsigned)index > generation->count)
         return -1;
     descriptors_inherit(channel, false);
     return generation_adopt_child(generation, (unsigned)index, pid, channel,

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -123,6 +124,7 @@ static void reap(struct master *master)
     for (struct generation *generation = master->generations; generation;
          generation = generation->next)
         generation_reap(generation);
+    orphans_reap(master);
 }
 
 static void take_signal(struct master *master, int signal)
@@ -232,6 +234,7 @@ static int make_loop(struct master *master, struct error *error)
     master->loop.owner = master;
     master->loop.turn_end = turn_end;
     master->supervision.watchdog = notify_watchdog_time();
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     master->control = control_new(&master->loop, commands, master, error);
     return master->control ? watch_signals(master, error) : -1;
 }
@@ -275,6 +278,7 @@ static void end(struct master *master)
         control_close(master->control, true);
     control_free(master->control);
     inquiries_free(master->inquiries);
+    orphans_forget_all(master);
     sockets_fini(&master->sockets);
     log_show_dropped(NULL);
     scoreboard_free(master->scoreboard);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "conf/diff.h"
 #include "master/state.h"
+#include "spawner/check.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -41,9 +42,11 @@ static int read_configuration(void *argument)
     struct conf_report report;
     struct conf *conf =
         conf_load(master->config, options->overrides, options->override_count, &report);
+    if (conf)
+        programs_check(conf, &report);
     for (size_t i = 0; i < report.count; i++)
         dprintf(STDOUT_FILENO, "%s\n", report.messages[i]);
-    if (!conf)
+    if (!conf || report.errors > 0)
         return EX_CONFIG;
     size_t length;
     char *text = conf_snapshot_text(conf, &length);

@@ -29,7 +29,7 @@ static int fit_connections(struct generation *generation, struct error *error)
     const struct conf *conf = generation->conf;
     uint32_t wanted = conf->limits.connections;
     rlim_t allowed = raise_descriptor_limit();
-    uint32_t own = 16 + generation->listeners.count + 2 * (conf->pool.threads + 1);
+    uint32_t own = 16 + generation->listeners.count + 3 * (conf->pool.threads + 1);
     if (allowed <= own)
         return error_set(error, 0, "RLIMIT_NOFILE is %llu, and tcpd itself needs %u descriptors",
                          (unsigned long long)allowed, own);
@@ -172,6 +172,16 @@ static void answer(struct child_slot *child, const struct message *message)
     struct master *master = child->generation->owner;
     if (message->order == CHILD_DONE)
         inquiry_answered(master->inquiries, child, message);
+    else if (message->order == SPAWNER_END_ORPHAN && child->spawns)
+        orphans_end(master, (pid_t)message->value, message->request);
+    else if (message->order == SPAWNER_CHECK_ORPHAN && child->spawns)
+        orphans_check(master, child, (pid_t)message->value);
+}
+
+/* It is told of those programs of the one before that have ended meanwhile. */
+static void spawner_ready(struct child_slot *spawner)
+{
+    orphans_reap(spawner->generation->owner);
 }
 
 /* One of another binary cannot be replaced, and its generation has to be. */
@@ -183,7 +193,8 @@ static void child_gone(struct child_slot *child)
         change_ask(master, CHANGE_RELOAD, NULL);
 }
 
-static const struct generation_events events = {ready, failed, closed, over, answer, child_gone};
+static const struct generation_events events = {ready,  failed,     closed,       over,
+                                                answer, child_gone, spawner_ready};
 
 void serve_adopt(struct master *master, struct generation *generation)
 {
@@ -193,12 +204,22 @@ void serve_adopt(struct master *master, struct generation *generation)
     master->generations = generation;
 }
 
+static int check_identities(const struct conf *conf, struct error *error)
+{
+    if (conf_identity_check(&conf->identity, "children", error))
+        return -1;
+    for (size_t i = 0; i < conf->service_count; i++)
+        if (conf->services[i].service.program &&
+            conf_identity_check(&conf->services[i].program.identity, "programs", error))
+            return -1;
+    return 0;
+}
+
 struct generation *serve_new_generation(struct master *master, struct conf *conf,
                                         struct error *error)
 {
     struct listeners listeners;
-    if (conf_identity_check(&conf->identity, error) ||
-        sockets_open(&master->sockets, conf, &listeners, error))
+    if (check_identities(conf, error) || sockets_open(&master->sockets, conf, &listeners, error))
         return NULL;
     struct generation *generation = generation_new(master->number + 1, conf, &listeners,
                                                    master->scoreboard, &master->loop, error);

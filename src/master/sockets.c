@@ -5,6 +5,7 @@
 #include "io/sock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,9 +136,12 @@ static int append(struct listeners *listeners, int fd, const struct service *ser
     struct listener *list = realloc(listeners->list, size);
     if (!list)
         return -1;
-    list[listeners->count++] = (struct listener){fd, service, *address};
+    list[listeners->count] = (struct listener){fd, listeners->count, service, *address};
+    listeners->count++;
     sock_limit_unsent(fd);
     listeners->list = list;
+    if (!service->program || !service->program->takes_listener)
+        fcntl(fd, F_SETFL, O_NONBLOCK); /* a program may have had it before, to its own liking */
     return 0;
 }
 

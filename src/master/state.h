@@ -72,6 +72,8 @@ struct master {
     struct supervision supervision;
     struct control *control;
     struct inquiries *inquiries;
+    struct orphan
+        *orphans; /* programs that are to end and have lost their spawner: see orphans.c */
     struct drain_wait *drain_waits; /* who waits for a drain: see drain.c */
     struct timer progress;          /* tells them how far it is */
     struct timer retired;           /* nobody accepts from retired sockets after that */
@@ -169,6 +171,19 @@ json_t *upgrade_answer(const struct master *master, const struct conf *before);
 uint64_t supervise_beat(const struct master *master, const struct conf *conf);
 /* Begins to look, or goes on with other times. */
 void supervise(struct master *master, const struct conf *conf);
+
+/* orphans.c: programs whose spawner has died */
+
+/* After SIGCHLD, when all others have been waited for; and when a spawner is ready. */
+void orphans_reap(struct master *master);
+
+/* SIGTERM, and SIGKILL after `grace` ns.  What is no such program is left alone. */
+void orphans_end(struct master *master, pid_t pid, uint64_t grace);
+
+/* Tells the spawner when there is no such program any more. */
+void orphans_check(const struct master *master, const struct child_slot *spawner, pid_t pid);
+
+void orphans_forget_all(struct master *master);
 
 /* commands.c: what the control socket offers */
 extern const struct control_command commands[];

@@ -200,6 +200,7 @@ void upgrade_go_on(struct master *master, struct conf *conf)
     for (struct generation *generation = master->generations; generation;
          generation = generation->next)
         generation_reap(generation);
+    orphans_reap(master);
     supervise(master, conf);
     change_start(master, conf);
 }

@@ -6,7 +6,7 @@
 #include "conn/service.h"
 
 extern const struct service_ops greet_service, echo_service, discard_service, chargen_service,
-    daytime_service, time_service, status_service;
+    daytime_service, time_service, status_service, exec_service;
 
 /* A `data` callback for services that do not listen: takes everything. */
 size_t builtin_ignore(struct conn *conn, const char *bytes, size_t length);

@@ -196,6 +196,16 @@ static void print_counter(const struct step *step)
         number_at(&counters, step->family->at));
 }
 
+/* Only where programs are run. */
+static void print_programs(const struct step *step)
+{
+    struct counters counters;
+    tally_service(step->scoreboard, step->id, &counters);
+    if (counters.runs_programs)
+        add(step->text, "%s{service=\"%s\"} %" PRIu64 "\n", step->family->name, step->service,
+            counters.programs);
+}
+
 static void print_active(const struct step *step)
 {
     add(step->text, "%s{service=\"%s\"} %" PRIu32 "\n", step->family->name, step->service,
@@ -255,6 +265,7 @@ static const struct family families[] = {
     {"tcpd_connections_accepted_total", C, "Connections accepted.", print_counter,
      SERVICE(accepted)},
     {"tcpd_connections_active", G, "Connections open now.", print_active, SERVICE(accepted)},
+    {"tcpd_exec_running", G, "Programs that run now.", print_programs, SERVICE(programs)},
     {"tcpd_connections_closed_total", C, "Connections closed, by reason.", print_closed,
      SERVICE(closed)},
     {"tcpd_connections_rejected_total", C, "Connections not taken, by reason.", print_rejected,

@@ -7,7 +7,7 @@
 
 static const struct service_ops *const types[] = {
     &greet_service,   &echo_service, &discard_service, &chargen_service,
-    &daytime_service, &time_service, &status_service,
+    &daytime_service, &time_service, &exec_service,    &status_service,
 };
 
 const struct service_ops *registry_at(unsigned i)

@@ -31,21 +31,27 @@ static const struct field child_fields[] = {
     {"STATE", "child_state", FIELD_TEXT},  {"OPEN", "child_open", FIELD_COUNT},
 };
 
-/* Adds to a generation what is told of one of its children, and makes it a row. */
-static void add_child(struct table *table, json_t *generation, const json_t *child)
+/* Adds to a generation what is told of one of its processes, and makes it a row. */
+static void add_process(struct table *table, json_t *generation, const char *name,
+                        const json_t *process)
 {
     json_t *row = json_copy(generation);
     if (!row)
         return;
+    json_object_set_new(row, "child", json_string(name));
+    json_object_set(row, "pid", json_object_get(process, "pid"));
+    json_object_set(row, "child_state", json_object_get(process, "state"));
+    json_object_set(row, "child_open", json_object_get(process, "open"));
+    field_add_row(table, child_fields, COUNT(child_fields), row);
+    json_decref(row);
+}
+
+static void add_child(struct table *table, json_t *generation, const json_t *child)
+{
     char *name = heap_print("%" JSON_INTEGER_FORMAT ".%" JSON_INTEGER_FORMAT,
                             count_of(generation, "number"), count_of(child, "index"));
-    json_object_set_new(row, "child", json_string(name));
-    json_object_set(row, "pid", json_object_get(child, "pid"));
-    json_object_set(row, "child_state", json_object_get(child, "state"));
-    json_object_set(row, "child_open", json_object_get(child, "open"));
-    field_add_row(table, child_fields, COUNT(child_fields), row);
+    add_process(table, generation, name, child);
     free(name);
-    json_decref(row);
 }
 
 static void print_generations(const json_t *generations)
@@ -57,6 +63,8 @@ static void print_generations(const json_t *generations)
         const json_t *children = json_object_get(generation, "children");
         for (size_t j = 0; j < json_array_size(children); j++)
             add_child(&table, generation, json_array_get(children, j));
+        if (json_object_get(generation, "spawner"))
+            add_process(&table, generation, "spawner", json_object_get(generation, "spawner"));
         if (json_array_size(children) == 0)
             field_add_row(&table, child_fields, COUNT(child_fields), generation);
     }
@@ -148,14 +156,28 @@ const struct field print_connection_fields[] = {
     {"TCP", "tcp_state", FIELD_TEXT},
     {"RTT", "rtt_ms", FIELD_RTT},
     {"RETRANSMITS", "retransmits", FIELD_COUNT},
+    {"PROGRAM", "program", FIELD_TEXT},
+    {"PID", "program_pid", FIELD_COUNT},
 };
 
-const size_t print_connection_field_count = COUNT(print_connection_fields);
+#define PROGRAM_FIELDS 2 /* the last ones, shown where there is a program */
+
+const size_t print_connection_field_count = COUNT(print_connection_fields) - PROGRAM_FIELDS;
+
+static bool has_programs(const json_t *connections)
+{
+    for (size_t i = 0; i < json_array_size(connections); i++)
+        if (json_object_get(json_array_get(connections, i), "program"))
+            return true;
+    return false;
+}
 
 void print_connections(const json_t *answer)
 {
-    field_print(print_connection_fields, print_connection_field_count,
-                json_object_get(answer, "connections"), stdout);
+    const json_t *connections = json_object_get(answer, "connections");
+    field_print(print_connection_fields,
+                print_connection_field_count + (has_programs(connections) ? PROGRAM_FIELDS : 0),
+                connections, stdout);
     const json_t *missing = json_object_get(answer, "missing");
     for (size_t i = 0; i < json_array_size(missing); i++) {
         const char *what = json_string_value(json_array_get(missing, i));

@@ -16,7 +16,8 @@ class Service(BootTest):
             self.assertEqual(run("systemd-analyze", "verify", "--man=no", path), (0, ""))
 
     def test_exposure(self):
-        for example, most in ((None, 1.1), ("low-ports.conf", 1.5), ("isolated.conf", 0.3)):
+        for example, most in ((None, 1.1), ("exec.conf", 1.9), ("low-ports.conf", 1.5),
+                              ("isolated.conf", 0.3)):
             with self.subTest(example=example):
                 if example:
                     self.example(example)

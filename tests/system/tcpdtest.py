@@ -97,7 +97,7 @@ def render(value):
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return '"' + re.sub(r'(["\\])', r"\\\1", value).replace("\n", r"\n") + '"'
     if isinstance(value, dict):
         return "{ " + " ".join(f"{name} = {render(v)};" for name, v in value.items()) + " }"
     if isinstance(value, list):

@@ -119,7 +119,7 @@ class Tcpctl(CompletionTest):
         told = subprocess.run([PROGRAMS["tcpctl"], "--help"], stdout=subprocess.PIPE, timeout=60,
                               check=True).stdout.decode()
         commands = re.findall(r"^  ([a-z-]+) ", told.partition("Commands:")[2], re.MULTILINE)
-        self.assertEqual(len(commands), 12)
+        self.assertEqual(len(commands), 13)
         for before in ([], ["--json"], ["-s", "x"], ["--socket", "=", "x"], ["-i", "2"]):
             self.assertEqual(self.ask(*before, ""), sorted(commands))
         self.assertEqual(self.ask("re"), ["reload"])

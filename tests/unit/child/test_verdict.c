@@ -119,6 +119,35 @@ Test(verdict, full_queues)
     cr_assert_eq(at_door().trials, 1U << RULE_QUEUE_DELAY);
 }
 
+/* As many programs as connections of the service, whatever is on trial. */
+Test(verdict, programs)
+{
+    struct program program = {.name = "cat", .most = 2};
+    service.program = &program;
+    hold(1, false);
+    expect(at_door(), DECISION_ADMITTED, RULE_NONE);
+    hold(1, false);
+    expect(at_door(), DECISION_QUEUED, RULE_INSTANCES);
+    service.limits.overload = OVERLOAD_RESET;
+    service.limits.enforce = false;
+    expect(at_door(), DECISION_REFUSED, RULE_INSTANCES);
+    cr_assert_eq(at_door().trials, 0);
+    cr_assert_eq(verdict_reason(RULE_INSTANCES), REJECT_CONNECTIONS);
+}
+
+/* Who is queued at a listener that a program takes is never refused by tcpd. */
+Test(verdict, the_listener_of_a_program)
+{
+    struct program program = {.name = "sshd", .most = 1, .takes_listener = true};
+    service.program = &program;
+    service.limits.overload = OVERLOAD_RESET;
+    hold(1, false);
+    expect(at_door(), DECISION_QUEUED, RULE_INSTANCES);
+    house.limits.queue_delay = 50 * CLOCK_MS;
+    room = (struct room){1, 8, NOW - CLOCK_S};
+    expect(at_door(), DECISION_QUEUED, RULE_QUEUE_DELAY);
+}
+
 Test(verdict, connections_by_overload)
 {
     house.limits.connections = 3;

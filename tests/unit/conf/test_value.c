@@ -71,6 +71,47 @@ Test(conf_value, durations_are_printed_in_the_largest_unit)
     cr_expect_str_eq(value_duration_print(7200000000000, text), "2h");
 }
 
+Test(conf_value, limits)
+{
+    static const struct {
+        const char *text;
+        uint64_t limit;
+    } good[] = {
+        {"0", 0},
+        {"64K", 65536},
+        {"1M", 1048576},
+        {"2G", 2147483648},
+        {"18446744073709551613", UINT64_MAX - 2},
+        {"17179869183G", 17179869183ULL << 30},
+        {"unlimited", VALUE_UNLIMITED},
+    };
+    static const char *const bad[] = {
+        "",
+        " 1",
+        "1 ",
+        "-1",
+        "1k",
+        "1KB",
+        "K",
+        "1KK",
+        "1T",
+        "0x10",
+        "Unlimited",
+        "1.5M",
+        "1e3",
+        "18446744073709551614",
+        "18446744073709551616",
+        "17179869184G",
+    };
+    uint64_t limit;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        cr_expect(value_limit(good[i].text, &limit), "%s", good[i].text);
+        cr_expect_eq(limit, good[i].limit, "%s", good[i].text);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        cr_expect_not(value_limit(bad[i], &limit), "%s", bad[i]);
+}
+
 Test(conf_value, modes)
 {
     mode_t mode;
