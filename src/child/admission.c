@@ -110,8 +110,6 @@ void admission_give(const struct pool_shared *shared, const struct service *serv
                     const struct addr *peer)
 {
     struct demands demands;
-    if (!verdict_counts_addresses(&shared->house, service))
-        return;
     verdict_demands(&demands, &shared->house, service, peer);
     for (unsigned i = 0; i < demands.count; i++)
         if (demands.list[i].limits.connections)

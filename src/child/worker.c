@@ -72,7 +72,8 @@ static void gone(struct conn_set *set, const struct service *service, const stru
     __atomic_sub_fetch(&worker->load, 1, __ATOMIC_RELAXED);
     if (peer) {
         places_give(worker->shared->board, worker->shared->child, service->id);
-        admission_give(worker->shared, service, peer);
+        if (verdict_counts_addresses(&worker->shared->house, service))
+            admission_give(worker->shared, service, peer);
     } else {
         admission_close(worker->shared, service);
     }
