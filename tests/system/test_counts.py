@@ -28,11 +28,11 @@ BOUNDS = {
     "system calls for a connection": 7.5,
     "system calls but waits for a connection that comes alone": 6.5,
     "instructions for a request": 250,
-    "instructions for a connection": 2100,
+    "instructions for a connection": 2200,
     "instructions for a connection with its line in the log": 5000,
     "bytes for an idle connection": 256,
     "system calls for a refusal": 3.5,
-    "instructions for a refusal": 1300,
+    "instructions for a refusal": 1500,
 }
 
 REFUSING = {  # by a list, and by the table of addresses
