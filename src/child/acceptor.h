@@ -43,4 +43,7 @@ void acceptor_shut(struct acceptor *acceptor);
  */
 void acceptor_stop(struct acceptor *acceptor);
 
+/* While acceptor_stop is under way: who has only begun to connect is not waited for any more. */
+void acceptor_hurry(struct acceptor *acceptor);
+
 #endif

@@ -64,6 +64,8 @@ static void drain(struct child *child, uint64_t duration)
         acceptor_stop(child->acceptor);
     else if (child->stopped)
         drain_workers(child);
+    else
+        acceptor_hurry(child->acceptor);
 }
 
 /* Its sockets go with us: who is queued there still gets in. */

@@ -79,7 +79,7 @@ static void tick(struct timer *timer, uint64_t now)
     }
 }
 
-/* Again only at a stop, which may not have the time that there was before. */
+/* Again only when there is not the time any more that there was before. */
 static void call_last(struct door *door, enum last_call last_call)
 {
     struct acceptor *acceptor = door->acceptor;
@@ -113,4 +113,11 @@ void acceptor_stop(struct acceptor *acceptor)
     acceptor_shut(acceptor);
     acceptor->stopping = true;
     see_whether_stopped(acceptor);
+}
+
+void acceptor_hurry(struct acceptor *acceptor)
+{
+    for (unsigned i = 0; i < acceptor->setup.listener_count; i++)
+        if (acceptor->doors[i].last_call == LAST_CALL_BEGUN)
+            call_last(&acceptor->doors[i], LAST_CALL_QUEUED);
 }

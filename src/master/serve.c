@@ -280,18 +280,26 @@ static struct generation *oldest_draining(const struct master *master, unsigned 
     return oldest;
 }
 
+/* What it still holds is lost. */
+static void note_cut(const struct master *master, const struct generation *oldest, unsigned alive)
+{
+    struct log_line line;
+    log_begin(&line, "generation_cut");
+    log_add_number(&line, "generation", oldest->number);
+    log_add_number(&line, "open", generation_open(oldest));
+    log_add_number(&line, "generations", alive);
+    log_end(&line, LOG_WARNING);
+    counter_add(&master->scoreboard->head->daemon.generations_cut, 1);
+}
+
+/* One that holds nothing was about to leave, and has nothing to be cut. */
 static void bound_generations(struct master *master, unsigned most)
 {
     unsigned alive;
     struct generation *oldest;
     while ((oldest = oldest_draining(master, &alive)) && alive > most) {
-        struct log_line line;
-        log_begin(&line, "generation_cut");
-        log_add_number(&line, "generation", oldest->number);
-        log_add_number(&line, "open", generation_open(oldest));
-        log_add_number(&line, "generations", alive);
-        log_end(&line, LOG_WARNING);
-        counter_add(&master->scoreboard->head->daemon.generations_cut, 1);
+        if (generation_open(oldest) > 0)
+            note_cut(master, oldest, alive);
         generation_drain(oldest, 1);
     }
 }
