@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "tcpc/signals.h"
+#include "tcpc/trace.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -22,7 +23,7 @@
 /* Received at once when each byte may become four. */
 #define HARMLESS_MOST ((size_t)16 * 1024)
 
-enum slot { SLOT_INPUT, SLOT_SOCKET, SLOT_OUTPUT, SLOT_SIGNALS, SLOTS };
+enum slot { SLOT_INPUT, SLOT_SOCKET, SLOT_OUTPUT, SLOT_SIGNALS, SLOT_TRACE, SLOTS };
 
 void relay_init(struct relay *relay, int socket, int signals, const struct story *story)
 {
@@ -144,6 +145,7 @@ static void half_close(struct relay *relay)
     if (!relay->half_close || !bytes_empty(&relay->up))
         return;
     relay->half_closed = true;
+    trace_finishing(relay->story->trace, relay->socket);
     shutdown(relay->socket, SHUT_WR);
     finished_first(relay, "this side");
     story_tell(relay->story, STORY_HALF_CLOSED, "FIN after %" PRIu64 " bytes", relay->sent);
@@ -305,6 +307,7 @@ static void prepare(struct relay *relay, struct pollfd polls[static SLOTS])
     polls[SLOT_OUTPUT] =
         (struct pollfd){.fd = bytes_empty(&relay->down) ? -1 : relay->output.fd, .events = POLLOUT};
     polls[SLOT_SIGNALS] = (struct pollfd){.fd = relay->signals, .events = POLLIN};
+    polls[SLOT_TRACE] = (struct pollfd){.fd = trace_fd(relay->story->trace), .events = POLLIN};
 }
 
 /* The socket's own error, read once: it tells a reset also when there is no room to receive. */
@@ -342,10 +345,12 @@ static enum relay_event serve_input(struct relay *relay, const struct pollfd *re
 enum relay_event relay_turn(struct relay *relay)
 {
     struct pollfd polls[SLOTS];
+    struct trace *trace = relay->story->trace;
+    trace_look(trace);
     if (relay_over(relay))
         return RELAY_OVER;
     prepare(relay, polls);
-    if (poll(polls, SLOTS, relay_patience(relay)) <= 0)
+    if (poll(polls, SLOTS, trace_patience(trace, relay_patience(relay))) <= 0)
         return RELAY_GOING;
     if (polls[SLOT_SIGNALS].revents)
         take_signal(relay);

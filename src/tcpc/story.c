@@ -21,6 +21,7 @@ static const char *const names[] = {
     [STORY_RESET] = "reset",
     [STORY_INPUT] = "input",
     [STORY_OUTPUT] = "output",
+    [STORY_KERNEL] = "kernel",
     [STORY_CLOSED] = "closed",
 };
 

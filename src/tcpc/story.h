@@ -22,8 +22,11 @@ enum story_step {
     STORY_RESET,
     STORY_INPUT,  /* something about standard input */
     STORY_OUTPUT, /* something about standard output */
+    STORY_KERNEL, /* what the kernel knows at the end */
     STORY_CLOSED,
 };
+
+struct trace;
 
 struct story {
     bool aloud;     /* whether -v was given */
@@ -31,6 +34,7 @@ struct story {
     /* Prints one line, newline included.  stderr, until a line editor owns the screen. */
     void (*print)(void *context, const char *line);
     void *context;
+    struct trace *trace; /* who looks at the connection from outside (trace.h); NULL: nobody */
 };
 
 /* Starts the clock.  Lines go to stderr if aloud, nowhere else. */

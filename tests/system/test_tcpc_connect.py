@@ -120,7 +120,8 @@ class UsageTest(unittest.TestCase):
             self.assertIn(option, done.stdout)
         done = tcpc("-V")
         self.assertEqual(done.returncode, 0)
-        self.assertRegex(done.stdout, r"^tcpc \(tcpd\) \S+\nline editor: (libedit|none)\n$")
+        self.assertRegex(done.stdout, r"^tcpc \(tcpd\) \S+\nline editor: (libedit|none)\n"
+                         r"capture: (libpcap .*|none)\n$")
 
 
 class ConnectTest(unittest.TestCase):
@@ -144,8 +145,9 @@ class ConnectTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "socket")
             Greeter(self, path, socket.AF_UNIX)
-            done = tcpc("unix:" + path)
+            done = tcpc("-v", "unix:" + path)
             self.assertEqual((done.returncode, done.stdout), (0, "hello\n"))
+            self.assertNotIn("kernel:", done.stderr)  # which knows nothing of the kind
             done = tcpc("unix:" + path + ".not")
             self.assertEqual(done.returncode, 1)
             self.assertIn("No such file", done.stderr)
@@ -328,6 +330,8 @@ class VerboseTest(unittest.TestCase):
             "half-closed: FIN after 8 bytes",
             "first byte: from the peer, in a piece of 6",
             "peer finished: FIN after 6 bytes",
+            r"kernel: rtt \d+\.\d{3} ms, varying by \d+\.\d{3} ms; "
+            r"\d+ segments with 8 bytes out, \d+ with 6 in; 0 retransmits",
             "closed: sent 8, received 6 bytes; first to close: this side"])
 
     def test_the_peer_closes_first(self):
@@ -337,8 +341,9 @@ class VerboseTest(unittest.TestCase):
         self.assertEqual(process.wait(PATIENCE), 0)
         steps = self.steps(process.stderr.read())
         process.communicate()
-        self.assertEqual(steps[-2:], ["peer finished: FIN after 3 bytes",
-                                      "closed: sent 0, received 3 bytes; first to close: the peer"])
+        self.assertEqual(steps[-3], "peer finished: FIN after 3 bytes")
+        self.assertRegex(steps[-2], r"^kernel: .* with 0 bytes out, \d+ with 3 in; 0 retransmits$")
+        self.assertEqual(steps[-1], "closed: sent 0, received 3 bytes; first to close: the peer")
 
     def test_a_reset_is_a_step(self):
         def talk(sock):
