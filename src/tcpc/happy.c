@@ -53,7 +53,9 @@ void happy_order(struct addr *addrs, size_t count)
 static void tell_failed(const struct race *race, size_t i, const char *why)
 {
     char text[ADDR_TEXT_MAX];
-    story_tell(race->story, STORY_FAILED, "%s: %s", addr_format(&race->addrs[i], text), why);
+    addr_format(&race->addrs[i], text);
+    story_tell_facts(race->story, STORY_FAILED,
+                     json_pack("{s:s, s:s}", "address", text, "reason", why), "%s: %s", text, why);
 }
 
 static void attempt_failed(struct race *race, size_t i, int errnum)
@@ -80,8 +82,12 @@ static void tell_connected(const struct race *race, size_t i)
     getsockname(race->attempts[i].fd, (struct sockaddr *)&storage, &length);
     addr_from_sockaddr(&own, &storage);
     double milliseconds = (double)(clock_now() - race->attempts[i].begun) / (double)CLOCK_MS;
-    story_tell(race->story, STORY_CONNECTED, "to %s from %s, handshake %.3f ms",
-               addr_format(&race->addrs[i], remote), addr_format(&own, local), milliseconds);
+    addr_format(&race->addrs[i], remote);
+    addr_format(&own, local);
+    story_tell_facts(race->story, STORY_CONNECTED,
+                     json_pack("{s:s, s:s, s:f}", "remote", remote, "local", local, "handshake_ms",
+                               milliseconds),
+                     "to %s from %s, handshake %.3f ms", remote, local, milliseconds);
 }
 
 static void attempt_won(struct race *race, size_t i)
@@ -104,7 +110,8 @@ static void attempt_start(struct race *race)
     struct sockaddr_storage storage;
     socklen_t length = addr_to_sockaddr(&race->addrs[i], &storage);
     char text[ADDR_TEXT_MAX];
-    story_tell(race->story, STORY_TRYING, "%s", addr_format(&race->addrs[i], text));
+    addr_format(&race->addrs[i], text);
+    story_tell_facts(race->story, STORY_TRYING, json_pack("{s:s}", "address", text), "%s", text);
     race->running++;
     int fd = socket(race->addrs[i].family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     race->attempts[i] = (struct attempt){.fd = fd};

@@ -12,6 +12,7 @@
 
 enum {
     NO_SHUTDOWN = LONG_ONLY,
+    JSON,
     PROXY_PROTOCOL,
     PROXY_SOURCE,
     PROXY_DESTINATION,
@@ -76,6 +77,13 @@ static int set_verbose(struct options *options, const char *argument, struct err
 {
     (void)argument, (void)error;
     options->verbose = true;
+    return 0;
+}
+
+static int set_json(struct options *options, const char *argument, struct error *error)
+{
+    (void)argument, (void)error;
+    options->json = true;
     return 0;
 }
 
@@ -160,6 +168,7 @@ static const struct rule rules[] = {
     {NO_SHUTDOWN, "no-shutdown", NULL, "do not", set_no_shutdown},
     {'z', "zero", NULL, "connect, say how it went, close", set_zero},
     {'v', "verbose", NULL, "tell each step of the connection's life on stderr", set_verbose},
+    {JSON, "json", NULL, "... as a JSON object a line", set_json},
     {PROXY_PROTOCOL, "proxy-protocol", "VERSION",
      "send a header of the PROXY protocol first: 1 or 2", set_proxy},
     {PROXY_SOURCE, "proxy-source", "ADDRESS:PORT", "the client in it (default: this side)",

@@ -21,6 +21,7 @@ struct options {
     bool half_close;  /* pass the end of standard input on as a FIN */
     bool zero;        /* connect, say how it went, close */
     bool verbose;
+    bool json;
     struct trace_wish trace; /* nothing of it when neither drawn nor captured */
     int proxy_version;       /* of the header of the PROXY protocol that is sent first; 0: none */
     bool has_source, has_destination;

@@ -112,13 +112,19 @@ static void peer_ended(struct relay *relay)
         bytes_added(&relay->down, visible_finish(&relay->visible, back));
 }
 
+static json_t *bytes_fact(uint64_t bytes)
+{
+    return json_pack("{s:I}", "bytes", (json_int_t)bytes);
+}
+
 static void peer_finished(struct relay *relay)
 {
     peer_ended(relay);
     if (relay->broken)
         return;
     finished_first(relay, "the peer");
-    story_tell(relay->story, STORY_PEER_FINISHED, "FIN after %" PRIu64 " bytes", relay->received);
+    story_tell_facts(relay->story, STORY_PEER_FINISHED, bytes_fact(relay->received),
+                     "FIN after %" PRIu64 " bytes", relay->received);
 }
 
 /*
@@ -135,7 +141,10 @@ static void relay_break(struct relay *relay, int errnum)
     bytes_front(&relay->up, &lost);
     bytes_drained(&relay->up, lost);
     finished_first(relay, "the peer, by a reset");
-    story_tell(relay->story, STORY_RESET, "%s; %zu bytes not sent", strerrordesc_np(errnum), lost);
+    const char *reason = strerrordesc_np(errnum);
+    story_tell_facts(relay->story, STORY_RESET,
+                     json_pack("{s:s, s:I}", "reason", reason, "unsent", (json_int_t)lost),
+                     "%s; %zu bytes not sent", reason, lost);
 }
 
 static void half_close(struct relay *relay)
@@ -148,7 +157,8 @@ static void half_close(struct relay *relay)
     trace_finishing(relay->story->trace, relay->socket);
     shutdown(relay->socket, SHUT_WR);
     finished_first(relay, "this side");
-    story_tell(relay->story, STORY_HALF_CLOSED, "FIN after %" PRIu64 " bytes", relay->sent);
+    story_tell_facts(relay->story, STORY_HALF_CLOSED, bytes_fact(relay->sent),
+                     "FIN after %" PRIu64 " bytes", relay->sent);
 }
 
 void relay_end_input(struct relay *relay)
@@ -213,7 +223,8 @@ static void send_up(struct relay *relay)
 static void received(struct relay *relay, size_t length)
 {
     if (relay->received == 0)
-        story_tell(relay->story, STORY_FIRST_BYTE, "from the peer, in a piece of %zu", length);
+        story_tell_facts(relay->story, STORY_FIRST_BYTE, bytes_fact(length),
+                         "from the peer, in a piece of %zu", length);
     relay->received += length;
 }
 

@@ -36,9 +36,11 @@ static int complain(const char *sentence)
 static void tell_addresses(const struct story *story, const struct address_list *list)
 {
     char text[ADDR_TEXT_MAX];
-    for (size_t i = 0; i < list->count; i++)
-        story_tell(story, STORY_RESOLVED, "%zu of %zu is %s", i + 1, list->count,
-                   addr_format(&list->addrs[i], text));
+    for (size_t i = 0; i < list->count; i++) {
+        addr_format(&list->addrs[i], text);
+        story_tell_facts(story, STORY_RESOLVED, json_pack("{s:s}", "address", text),
+                         "%zu of %zu is %s", i + 1, list->count, text);
+    }
 }
 
 /* From name to connected socket; -1 with the whole sentence. */
@@ -61,11 +63,14 @@ static int establish(const struct options *options, const struct story *story, s
     return fd;
 }
 
-static void tell_closed(const struct story *story, const struct relay *relay)
+static void tell_closed(const struct story *story, uint64_t sent, uint64_t received,
+                        const char *first)
 {
-    story_tell(story, STORY_CLOSED,
-               "sent %" PRIu64 ", received %" PRIu64 " bytes; first to close: %s", relay->sent,
-               relay->received, relay->first ? relay->first : "this side");
+    story_tell_facts(story, STORY_CLOSED,
+                     json_pack("{s:I, s:I, s:s}", "sent", (json_int_t)sent, "received",
+                               (json_int_t)received, "first", first),
+                     "sent %" PRIu64 ", received %" PRIu64 " bytes; first to close: %s", sent,
+                     received, first);
 }
 
 /* Nothing for a unix socket.  finished: the peer has sent its FIN, which the kernel counts too. */
@@ -74,11 +79,18 @@ static void tell_kernel(const struct story *story, int fd, bool finished)
     struct kernel kernel;
     if (!kernel_ask(fd, &kernel))
         return;
-    story_tell(story, STORY_KERNEL,
-               "rtt %.3f ms, varying by %.3f ms; %" PRIu32 " segments with %" PRIu64
-               " bytes out, %" PRIu32 " with %" PRIu64 " in; %" PRIu32 " retransmits",
-               kernel.rtt / 1e3, kernel.rtt_variance / 1e3, kernel.segments_out, kernel.bytes_out,
-               kernel.segments_in, kernel.bytes_in - finished, kernel.retransmits);
+    double rtt = kernel.rtt / 1e3, variance = kernel.rtt_variance / 1e3; /* milliseconds */
+    uint64_t in = kernel.bytes_in - finished;
+    story_tell_facts(
+        story, STORY_KERNEL,
+        json_pack("{s:f, s:f, s:I, s:I, s:I, s:I, s:I}", "rtt_ms", rtt, "rtt_variance_ms", variance,
+                  "segments_out", (json_int_t)kernel.segments_out, "bytes_out",
+                  (json_int_t)kernel.bytes_out, "segments_in", (json_int_t)kernel.segments_in,
+                  "bytes_in", (json_int_t)in, "retransmits", (json_int_t)kernel.retransmits),
+        "rtt %.3f ms, varying by %.3f ms; %" PRIu32 " segments with %" PRIu64 " bytes out, %" PRIu32
+        " with %" PRIu64 " in; %" PRIu32 " retransmits",
+        rtt, variance, kernel.segments_out, kernel.bytes_out, kernel.segments_in, in,
+        kernel.retransmits);
 }
 
 static int judge(const struct options *options, const struct relay *relay)
@@ -132,7 +144,7 @@ static int talk(const struct options *options, struct story *story, int fd)
     run(&relay, story, editing);
     relay_fini(&relay);
     close_connection(story, fd, relay.peer_done, relay.broken != 0);
-    tell_closed(story, &relay);
+    tell_closed(story, relay.sent, relay.received, relay.first ? relay.first : "this side");
     int status = finish_trace(story, signals, judge(options, &relay));
     close(signals);
     if (relay.signal)
@@ -145,7 +157,7 @@ static int report_zero(const struct options *options, const struct story *story,
     char name[TARGET_TEXT_MAX];
     double milliseconds = (double)story_time(story) / (double)CLOCK_MS;
     close_connection(story, fd, false, false);
-    story_tell(story, STORY_CLOSED, "sent 0, received 0 bytes; first to close: this side");
+    tell_closed(story, 0, 0, "this side");
     printf("%s is open: connected in %.3f ms\n", target_format(&options->target, name),
            milliseconds);
     return finish_trace(story, -1, EX_OK);
@@ -164,6 +176,7 @@ static int run_connection(const struct options *options)
     struct story story;
     struct error error;
     story_begin(&story, options->verbose);
+    story.json = options->json;
     if (ends_fill(&error) || open_trace(options, &story, &error))
         return complain(error.text);
     int fd = establish(options, &story, &error);
