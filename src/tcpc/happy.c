@@ -2,6 +2,7 @@
 #include "tcpc/happy.h"
 
 #include "tcpc/resolve.h"
+#include "tcpc/trace.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -52,14 +53,18 @@ void happy_order(struct addr *addrs, size_t count)
 static void tell_failed(const struct race *race, size_t i, const char *why)
 {
     char text[ADDR_TEXT_MAX];
-    story_tell(race->story, STORY_FAILED, "%s: %s", addr_format(&race->addrs[i], text), why);
+    addr_format(&race->addrs[i], text);
+    story_tell_facts(race->story, STORY_FAILED,
+                     json_pack("{s:s, s:s}", "address", text, "reason", why), "%s: %s", text, why);
 }
 
 static void attempt_failed(struct race *race, size_t i, int errnum)
 {
     struct attempt *attempt = &race->attempts[i];
-    if (attempt->fd >= 0)
+    if (attempt->fd >= 0) {
+        trace_closing(race->story->trace, attempt->fd, false);
         close(attempt->fd);
+    }
     attempt->fd = -1;
     attempt->errnum = errnum;
     race->last_errnum = errnum;
@@ -77,8 +82,12 @@ static void tell_connected(const struct race *race, size_t i)
     getsockname(race->attempts[i].fd, (struct sockaddr *)&storage, &length);
     addr_from_sockaddr(&own, &storage);
     double milliseconds = (double)(clock_now() - race->attempts[i].begun) / (double)CLOCK_MS;
-    story_tell(race->story, STORY_CONNECTED, "to %s from %s, handshake %.3f ms",
-               addr_format(&race->addrs[i], remote), addr_format(&own, local), milliseconds);
+    addr_format(&race->addrs[i], remote);
+    addr_format(&own, local);
+    story_tell_facts(race->story, STORY_CONNECTED,
+                     json_pack("{s:s, s:s, s:f}", "remote", remote, "local", local, "handshake_ms",
+                               milliseconds),
+                     "to %s from %s, handshake %.3f ms", remote, local, milliseconds);
 }
 
 static void attempt_won(struct race *race, size_t i)
@@ -101,17 +110,19 @@ static void attempt_start(struct race *race)
     struct sockaddr_storage storage;
     socklen_t length = addr_to_sockaddr(&race->addrs[i], &storage);
     char text[ADDR_TEXT_MAX];
-    story_tell(race->story, STORY_TRYING, "%s", addr_format(&race->addrs[i], text));
+    addr_format(&race->addrs[i], text);
+    story_tell_facts(race->story, STORY_TRYING, json_pack("{s:s}", "address", text), "%s", text);
     race->running++;
-    uint64_t now = clock_now();
     int fd = socket(race->addrs[i].family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    race->attempts[i] = (struct attempt){.fd = fd, .begun = now};
+    race->attempts[i] = (struct attempt){.fd = fd};
     if (fd < 0) {
         attempt_failed(race, i, errno);
         return;
     }
     set_nodelay(fd);
-    race->next_start = now + HAPPY_DELAY;
+    trace_attempt(race->story->trace, fd, &race->addrs[i]);
+    race->attempts[i].begun = clock_now();
+    race->next_start = race->attempts[i].begun + HAPPY_DELAY;
     if (connect(fd, (struct sockaddr *)&storage, length) == 0)
         attempt_won(race, i);
     else if (errno != EINPROGRESS)
@@ -147,10 +158,15 @@ static int race_patience(const struct race *race, uint64_t deadline)
 
 static void race_wait(struct race *race, uint64_t deadline)
 {
-    struct pollfd polls[RESOLVE_MAX];
+    struct pollfd polls[RESOLVE_MAX + 1];
+    struct trace *trace = race->story->trace;
     for (size_t i = 0; i < race->started; i++)
         polls[i] = (struct pollfd){.fd = race->attempts[i].fd, .events = POLLOUT};
-    if (poll(polls, race->started, race_patience(race, deadline)) <= 0)
+    polls[race->started] = (struct pollfd){.fd = trace_fd(trace), .events = POLLIN};
+    int ready =
+        poll(polls, race->started + 1, trace_patience(trace, race_patience(race, deadline)));
+    trace_look(trace);
+    if (ready <= 0)
         return;
     for (size_t i = 0; i < race->started && race->winner < 0; i++) {
         if (polls[i].revents)
@@ -183,6 +199,7 @@ static void race_close_losers(struct race *race)
     for (size_t i = 0; i < race->started; i++) {
         if ((int)i == race->winner || race->attempts[i].fd < 0)
             continue;
+        trace_closing(race->story->trace, race->attempts[i].fd, false);
         close(race->attempts[i].fd);
         tell_failed(race, i, race->winner < 0 ? "no answer in time" : "another was faster");
     }

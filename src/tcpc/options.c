@@ -10,13 +10,22 @@
 
 #define LONG_ONLY 256 /* values of options without a letter begin here */
 
-enum { NO_SHUTDOWN = LONG_ONLY, PROXY_PROTOCOL, PROXY_SOURCE, PROXY_DESTINATION };
+enum {
+    NO_SHUTDOWN = LONG_ONLY,
+    JSON,
+    PROXY_PROTOCOL,
+    PROXY_SOURCE,
+    PROXY_DESTINATION,
+    TRACE,
+    ABSOLUTE,
+    PCAP,
+};
 
 /* One row for each option: what it is called, what --help says, and what it does. */
 struct rule {
     int value; /* its letter, or one of the values above */
     const char *name;
-    const char *argument; /* what --help calls its argument; NULL: it has none */
+    const char *argument; /* what --help calls its argument; "[=": it may be left out; NULL: none */
     const char *help;
     int (*apply)(struct options *options, const char *argument, struct error *error);
 };
@@ -71,6 +80,13 @@ static int set_verbose(struct options *options, const char *argument, struct err
     return 0;
 }
 
+static int set_json(struct options *options, const char *argument, struct error *error)
+{
+    (void)argument, (void)error;
+    options->json = true;
+    return 0;
+}
+
 static int set_proxy(struct options *options, const char *argument, struct error *error)
 {
     if (strcmp(argument, "1") != 0 && strcmp(argument, "2") != 0)
@@ -104,6 +120,32 @@ static int set_destination(struct options *options, const char *argument, struct
     return read_addr(&options->destination, "--proxy-destination", argument, error);
 }
 
+static int set_trace(struct options *options, const char *argument, struct error *error)
+{
+    size_t length = argument ? strlen(argument) : 0;
+    options->trace.draw = true;
+    options->trace.picture = argument;
+    if (argument && (length < 5 || strcmp(argument + length - 4, ".svg") != 0))
+        return error_set(error, 0,
+                         "--trace: the picture is one in SVG: --trace=FILE.svg, not \"%.100s\"",
+                         argument);
+    return 0;
+}
+
+static int set_absolute(struct options *options, const char *argument, struct error *error)
+{
+    (void)argument, (void)error;
+    options->trace.absolute = true;
+    return 0;
+}
+
+static int set_pcap(struct options *options, const char *argument, struct error *error)
+{
+    (void)error;
+    options->trace.pcap = argument;
+    return 0;
+}
+
 static int set_version(struct options *options, const char *argument, struct error *error)
 {
     (void)argument, (void)error;
@@ -126,24 +168,40 @@ static const struct rule rules[] = {
     {NO_SHUTDOWN, "no-shutdown", NULL, "do not", set_no_shutdown},
     {'z', "zero", NULL, "connect, say how it went, close", set_zero},
     {'v', "verbose", NULL, "tell each step of the connection's life on stderr", set_verbose},
+    {JSON, "json", NULL, "... as a JSON object a line", set_json},
     {PROXY_PROTOCOL, "proxy-protocol", "VERSION",
      "send a header of the PROXY protocol first: 1 or 2", set_proxy},
     {PROXY_SOURCE, "proxy-source", "ADDRESS:PORT", "the client in it (default: this side)",
      set_source},
     {PROXY_DESTINATION, "proxy-destination", "ADDRESS:PORT", "where it went (default: the peer)",
      set_destination},
+    {TRACE, "trace", "[=FILE.svg]", "draw each segment of the connection, or a picture of them",
+     set_trace},
+    {ABSOLUTE, "absolute", NULL, "... with sequence numbers as they are on the wire", set_absolute},
+    {PCAP, "pcap", "FILE", "write the segments themselves, for tcpdump(8) and others", set_pcap},
     {'V', "version", NULL, "print the version and what was compiled in", set_version},
     {'h', "help", NULL, "print this help", set_help},
 };
 
 #define RULES (sizeof rules / sizeof *rules)
 
+static bool is_optional(const struct rule *rule)
+{
+    return rule->argument && rule->argument[0] == '[';
+}
+
+static int has_argument(const struct rule *rule)
+{
+    if (is_optional(rule))
+        return optional_argument;
+    return rule->argument ? required_argument : no_argument;
+}
+
 static void make_getopt(struct option longs[static RULES + 1], char letters[static 2 * RULES + 2])
 {
     *letters++ = ':'; /* tells a missing argument from an unknown option */
     for (size_t i = 0; i < RULES; i++) {
-        int has_argument = rules[i].argument ? required_argument : no_argument;
-        longs[i] = (struct option){rules[i].name, has_argument, NULL, rules[i].value};
+        longs[i] = (struct option){rules[i].name, has_argument(&rules[i]), NULL, rules[i].value};
         if (rules[i].value >= LONG_ONLY)
             continue;
         *letters++ = (char)rules[i].value;
@@ -201,6 +259,19 @@ static int apply_options(struct options *options, int argc, char **argv, struct 
     return 0;
 }
 
+static int check_together(const struct options *options, struct error *error)
+{
+    bool traced = options->trace.draw || options->trace.pcap;
+    if (!options->proxy_version && (options->has_source || options->has_destination))
+        return error_set(error, 0, "--proxy-source and --proxy-destination want --proxy-protocol");
+    if (options->trace.absolute && !options->trace.draw)
+        return error_set(error, 0, "--absolute wants --trace");
+    if (traced && options->target.path)
+        return error_set(error, 0, "%s shows segments of TCP, and a unix socket has none",
+                         options->trace.draw ? "--trace" : "--pcap");
+    return 0;
+}
+
 int options_parse(struct options *options, int argc, char **argv, struct error *error)
 {
     *options = (struct options){.family = AF_UNSPEC, .half_close = true};
@@ -208,9 +279,9 @@ int options_parse(struct options *options, int argc, char **argv, struct error *
         return -1;
     if (options->task != OPTIONS_CONNECT)
         return 0;
-    if (!options->proxy_version && (options->has_source || options->has_destination))
-        return error_set(error, 0, "--proxy-source and --proxy-destination want --proxy-protocol");
-    return target_parse(&options->target, argc - optind, argv + optind, error);
+    if (target_parse(&options->target, argc - optind, argv + optind, error))
+        return -1;
+    return check_together(options, error);
 }
 
 static void help_line(FILE *file, const struct rule *rule)
@@ -218,8 +289,8 @@ static void help_line(FILE *file, const struct rule *rule)
     char names[64], letter[8] = "    ";
     if (rule->value < LONG_ONLY)
         snprintf(letter, sizeof letter, "-%c, ", rule->value);
-    snprintf(names, sizeof names, "%s--%s%s%s", letter, rule->name, rule->argument ? " " : "",
-             rule->argument ? rule->argument : "");
+    snprintf(names, sizeof names, "%s--%s%s%s", letter, rule->name,
+             rule->argument && !is_optional(rule) ? " " : "", rule->argument ? rule->argument : "");
     fprintf(file, "  %-22s %s\n", names, rule->help);
 }
 

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "io/addr.h"
 #include "tcpc/target.h"
+#include "tcpc/trace.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,7 +21,9 @@ struct options {
     bool half_close;  /* pass the end of standard input on as a FIN */
     bool zero;        /* connect, say how it went, close */
     bool verbose;
-    int proxy_version; /* of the header of the PROXY protocol that is sent first; 0: none */
+    bool json;
+    struct trace_wish trace; /* nothing of it when neither drawn nor captured */
+    int proxy_version;       /* of the header of the PROXY protocol that is sent first; 0: none */
     bool has_source, has_destination;
     struct addr source, destination; /* in that header, instead of the connection's own */
     struct target target;

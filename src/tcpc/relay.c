@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "tcpc/signals.h"
+#include "tcpc/trace.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -22,7 +23,7 @@
 /* Received at once when each byte may become four. */
 #define HARMLESS_MOST ((size_t)16 * 1024)
 
-enum slot { SLOT_INPUT, SLOT_SOCKET, SLOT_OUTPUT, SLOT_SIGNALS, SLOTS };
+enum slot { SLOT_INPUT, SLOT_SOCKET, SLOT_OUTPUT, SLOT_SIGNALS, SLOT_TRACE, SLOTS };
 
 void relay_init(struct relay *relay, int socket, int signals, const struct story *story)
 {
@@ -111,13 +112,19 @@ static void peer_ended(struct relay *relay)
         bytes_added(&relay->down, visible_finish(&relay->visible, back));
 }
 
+static json_t *bytes_fact(uint64_t bytes)
+{
+    return json_pack("{s:I}", "bytes", (json_int_t)bytes);
+}
+
 static void peer_finished(struct relay *relay)
 {
     peer_ended(relay);
     if (relay->broken)
         return;
     finished_first(relay, "the peer");
-    story_tell(relay->story, STORY_PEER_FINISHED, "FIN after %" PRIu64 " bytes", relay->received);
+    story_tell_facts(relay->story, STORY_PEER_FINISHED, bytes_fact(relay->received),
+                     "FIN after %" PRIu64 " bytes", relay->received);
 }
 
 /*
@@ -134,7 +141,10 @@ static void relay_break(struct relay *relay, int errnum)
     bytes_front(&relay->up, &lost);
     bytes_drained(&relay->up, lost);
     finished_first(relay, "the peer, by a reset");
-    story_tell(relay->story, STORY_RESET, "%s; %zu bytes not sent", strerrordesc_np(errnum), lost);
+    const char *reason = strerrordesc_np(errnum);
+    story_tell_facts(relay->story, STORY_RESET,
+                     json_pack("{s:s, s:I}", "reason", reason, "unsent", (json_int_t)lost),
+                     "%s; %zu bytes not sent", reason, lost);
 }
 
 static void half_close(struct relay *relay)
@@ -144,9 +154,11 @@ static void half_close(struct relay *relay)
     if (!relay->half_close || !bytes_empty(&relay->up))
         return;
     relay->half_closed = true;
+    trace_finishing(relay->story->trace, relay->socket);
     shutdown(relay->socket, SHUT_WR);
     finished_first(relay, "this side");
-    story_tell(relay->story, STORY_HALF_CLOSED, "FIN after %" PRIu64 " bytes", relay->sent);
+    story_tell_facts(relay->story, STORY_HALF_CLOSED, bytes_fact(relay->sent),
+                     "FIN after %" PRIu64 " bytes", relay->sent);
 }
 
 void relay_end_input(struct relay *relay)
@@ -211,7 +223,8 @@ static void send_up(struct relay *relay)
 static void received(struct relay *relay, size_t length)
 {
     if (relay->received == 0)
-        story_tell(relay->story, STORY_FIRST_BYTE, "from the peer, in a piece of %zu", length);
+        story_tell_facts(relay->story, STORY_FIRST_BYTE, bytes_fact(length),
+                         "from the peer, in a piece of %zu", length);
     relay->received += length;
 }
 
@@ -305,6 +318,7 @@ static void prepare(struct relay *relay, struct pollfd polls[static SLOTS])
     polls[SLOT_OUTPUT] =
         (struct pollfd){.fd = bytes_empty(&relay->down) ? -1 : relay->output.fd, .events = POLLOUT};
     polls[SLOT_SIGNALS] = (struct pollfd){.fd = relay->signals, .events = POLLIN};
+    polls[SLOT_TRACE] = (struct pollfd){.fd = trace_fd(relay->story->trace), .events = POLLIN};
 }
 
 /* The socket's own error, read once: it tells a reset also when there is no room to receive. */
@@ -342,10 +356,12 @@ static enum relay_event serve_input(struct relay *relay, const struct pollfd *re
 enum relay_event relay_turn(struct relay *relay)
 {
     struct pollfd polls[SLOTS];
+    struct trace *trace = relay->story->trace;
+    trace_look(trace);
     if (relay_over(relay))
         return RELAY_OVER;
     prepare(relay, polls);
-    if (poll(polls, SLOTS, relay_patience(relay)) <= 0)
+    if (poll(polls, SLOTS, trace_patience(trace, relay_patience(relay))) <= 0)
         return RELAY_GOING;
     if (polls[SLOT_SIGNALS].revents)
         take_signal(relay);

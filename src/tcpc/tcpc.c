@@ -4,16 +4,19 @@
 
 #include "base/clock.h"
 #include "tcpc/advice.h"
+#include "tcpc/capture.h"
 #include "tcpc/edit.h"
 #include "tcpc/ends.h"
 #include "tcpc/happy.h"
 #include "tcpc/header.h"
+#include "tcpc/kernel.h"
 #include "tcpc/options.h"
 #include "tcpc/relay.h"
 #include "tcpc/resolve.h"
 #include "tcpc/signals.h"
 #include "tcpc/story.h"
 #include "tcpc/terminal.h"
+#include "tcpc/trace.h"
 
 #include <inttypes.h>
 #include <locale.h>
@@ -33,9 +36,11 @@ static int complain(const char *sentence)
 static void tell_addresses(const struct story *story, const struct address_list *list)
 {
     char text[ADDR_TEXT_MAX];
-    for (size_t i = 0; i < list->count; i++)
-        story_tell(story, STORY_RESOLVED, "%zu of %zu is %s", i + 1, list->count,
-                   addr_format(&list->addrs[i], text));
+    for (size_t i = 0; i < list->count; i++) {
+        addr_format(&list->addrs[i], text);
+        story_tell_facts(story, STORY_RESOLVED, json_pack("{s:s}", "address", text),
+                         "%zu of %zu is %s", i + 1, list->count, text);
+    }
 }
 
 /* From name to connected socket; -1 with the whole sentence. */
@@ -58,11 +63,34 @@ static int establish(const struct options *options, const struct story *story, s
     return fd;
 }
 
-static void tell_closed(const struct story *story, const struct relay *relay)
+static void tell_closed(const struct story *story, uint64_t sent, uint64_t received,
+                        const char *first)
 {
-    story_tell(story, STORY_CLOSED,
-               "sent %" PRIu64 ", received %" PRIu64 " bytes; first to close: %s", relay->sent,
-               relay->received, relay->first ? relay->first : "this side");
+    story_tell_facts(story, STORY_CLOSED,
+                     json_pack("{s:I, s:I, s:s}", "sent", (json_int_t)sent, "received",
+                               (json_int_t)received, "first", first),
+                     "sent %" PRIu64 ", received %" PRIu64 " bytes; first to close: %s", sent,
+                     received, first);
+}
+
+/* Nothing for a unix socket.  finished: the peer has sent its FIN, which the kernel counts too. */
+static void tell_kernel(const struct story *story, int fd, bool finished)
+{
+    struct kernel kernel;
+    if (!kernel_ask(fd, &kernel))
+        return;
+    double rtt = kernel.rtt / 1e3, variance = kernel.rtt_variance / 1e3; /* milliseconds */
+    uint64_t in = kernel.bytes_in - finished;
+    story_tell_facts(
+        story, STORY_KERNEL,
+        json_pack("{s:f, s:f, s:I, s:I, s:I, s:I, s:I}", "rtt_ms", rtt, "rtt_variance_ms", variance,
+                  "segments_out", (json_int_t)kernel.segments_out, "bytes_out",
+                  (json_int_t)kernel.bytes_out, "segments_in", (json_int_t)kernel.segments_in,
+                  "bytes_in", (json_int_t)in, "retransmits", (json_int_t)kernel.retransmits),
+        "rtt %.3f ms, varying by %.3f ms; %" PRIu32 " segments with %" PRIu64 " bytes out, %" PRIu32
+        " with %" PRIu64 " in; %" PRIu32 " retransmits",
+        rtt, variance, kernel.segments_out, kernel.bytes_out, kernel.segments_in, in,
+        kernel.retransmits);
 }
 
 static int judge(const struct options *options, const struct relay *relay)
@@ -87,6 +115,22 @@ static void run(struct relay *relay, struct story *story, bool editing)
         continue;
 }
 
+/* The ladder has its last rungs only after the close. */
+static int finish_trace(const struct story *story, int signals, int status)
+{
+    struct error error;
+    if (trace_close(story->trace, signals, &error))
+        return complain(error.text);
+    return status;
+}
+
+static void close_connection(const struct story *story, int fd, bool finished, bool reset)
+{
+    tell_kernel(story, fd, finished && !reset);
+    trace_closing(story->trace, fd, reset);
+    close(fd);
+}
+
 static int talk(const struct options *options, struct story *story, int fd)
 {
     static struct relay relay; /* too big for the stack */
@@ -99,10 +143,10 @@ static int talk(const struct options *options, struct story *story, int fd)
     relay.half_close = options->half_close;
     run(&relay, story, editing);
     relay_fini(&relay);
+    close_connection(story, fd, relay.peer_done, relay.broken != 0);
+    tell_closed(story, relay.sent, relay.received, relay.first ? relay.first : "this side");
+    int status = finish_trace(story, signals, judge(options, &relay));
     close(signals);
-    close(fd);
-    tell_closed(story, &relay);
-    int status = judge(options, &relay);
     if (relay.signal)
         signals_die(relay.signal);
     return status;
@@ -112,11 +156,19 @@ static int report_zero(const struct options *options, const struct story *story,
 {
     char name[TARGET_TEXT_MAX];
     double milliseconds = (double)story_time(story) / (double)CLOCK_MS;
-    close(fd);
-    story_tell(story, STORY_CLOSED, "sent 0, received 0 bytes; first to close: this side");
+    close_connection(story, fd, false, false);
+    tell_closed(story, 0, 0, "this side");
     printf("%s is open: connected in %.3f ms\n", target_format(&options->target, name),
            milliseconds);
-    return EX_OK;
+    return finish_trace(story, -1, EX_OK);
+}
+
+static int open_trace(const struct options *options, struct story *story, struct error *error)
+{
+    if (!options->trace.draw && !options->trace.pcap)
+        return 0;
+    story->trace = trace_open(&options->trace, story, error);
+    return story->trace ? 0 : -1;
 }
 
 static int run_connection(const struct options *options)
@@ -124,17 +176,19 @@ static int run_connection(const struct options *options)
     struct story story;
     struct error error;
     story_begin(&story, options->verbose);
-    if (ends_fill(&error))
+    story.json = options->json;
+    if (ends_fill(&error) || open_trace(options, &story, &error))
         return complain(error.text);
     int fd = establish(options, &story, &error);
     if (fd < 0 || header_send(options, fd, &error))
-        return complain(error.text);
+        return finish_trace(&story, -1, complain(error.text));
     return options->zero ? report_zero(options, &story, fd) : talk(options, &story, fd);
 }
 
 static int print_version(void)
 {
-    printf("tcpc (tcpd) %s\nline editor: %s\n", PACKAGE_VERSION, editor_name());
+    printf("tcpc (tcpd) %s\nline editor: %s\ncapture: %s\n", PACKAGE_VERSION, editor_name(),
+           capture_name());
     return EX_OK;
 }
 

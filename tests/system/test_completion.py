@@ -92,12 +92,19 @@ class Tcpc(CompletionTest):
         self.assertEqual(self.complete("tcpc", "-"), self.options_of("tcpc"))
         self.assertEqual(self.complete("tcpc", "-z", "--no"), ["--no-shutdown"])
         self.assertEqual(self.complete("tcpc", "-w", ""), [])
+        self.assertEqual(self.complete("tcpc", "--timeout", "=", ""), [])
+
+    def test_files(self):
+        self.expect_files("tcpc", "--pcap")
+        self.assertEqual(self.complete("tcpc", "--trace", "=", "o"), ["one.conf"])
+        self.assertEqual(self.complete("tcpc", "--trace", "="), ["one.conf", "two words.conf"])
 
     def test_hosts_and_ports(self):
         hosts = os.path.join(self.folder, "hosts")
         with open(hosts, "w", encoding="ascii") as file:
             file.write("192.0.2.1 alpha.example\n192.0.2.2 beta.example\n")
-        for before in ([], ["-v"], ["-w", "2s"]):
+        for before in ([], ["-v"], ["-w", "2s"], ["--trace"], ["--trace", "=", "x.svg"],
+                       ["--pcap", "x"], ["--pcap", "=", "x"]):
             self.assertEqual(self.complete("tcpc", *before, "alp", HOSTFILE=hosts),
                              ["alpha.example"])
             if os.path.exists("/etc/services"):

@@ -3,6 +3,7 @@
 """tcpc's command line, and how it gets its connection or says why not."""
 
 import contextlib
+import json
 import os
 import re
 import socket
@@ -120,7 +121,8 @@ class UsageTest(unittest.TestCase):
             self.assertIn(option, done.stdout)
         done = tcpc("-V")
         self.assertEqual(done.returncode, 0)
-        self.assertRegex(done.stdout, r"^tcpc \(tcpd\) \S+\nline editor: (libedit|none)\n$")
+        self.assertRegex(done.stdout, r"^tcpc \(tcpd\) \S+\nline editor: (libedit|none)\n"
+                         r"capture: (libpcap .*|none)\n$")
 
 
 class ConnectTest(unittest.TestCase):
@@ -144,8 +146,9 @@ class ConnectTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "socket")
             Greeter(self, path, socket.AF_UNIX)
-            done = tcpc("unix:" + path)
+            done = tcpc("-v", "unix:" + path)
             self.assertEqual((done.returncode, done.stdout), (0, "hello\n"))
+            self.assertNotIn("kernel:", done.stderr)  # which knows nothing of the kind
             done = tcpc("unix:" + path + ".not")
             self.assertEqual(done.returncode, 1)
             self.assertIn("No such file", done.stderr)
@@ -299,8 +302,8 @@ class VerboseTest(unittest.TestCase):
         threading.Thread(target=run, daemon=True).start()
         return str(listener.getsockname()[1])
 
-    def verbose(self, port, data):
-        return subprocess.run([TCPC, "-v", "127.0.0.1", port], input=data, timeout=PATIENCE,
+    def verbose(self, port, data, option="-v"):
+        return subprocess.run([TCPC, option, "127.0.0.1", port], input=data, timeout=PATIENCE,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               check=False)
 
@@ -328,6 +331,8 @@ class VerboseTest(unittest.TestCase):
             "half-closed: FIN after 8 bytes",
             "first byte: from the peer, in a piece of 6",
             "peer finished: FIN after 6 bytes",
+            r"kernel: rtt \d+\.\d{3} ms, varying by \d+\.\d{3} ms; "
+            r"\d+ segments with 8 bytes out, \d+ with 6 in; \d+ retransmits",
             "closed: sent 8, received 6 bytes; first to close: this side"])
 
     def test_the_peer_closes_first(self):
@@ -337,8 +342,50 @@ class VerboseTest(unittest.TestCase):
         self.assertEqual(process.wait(PATIENCE), 0)
         steps = self.steps(process.stderr.read())
         process.communicate()
-        self.assertEqual(steps[-2:], ["peer finished: FIN after 3 bytes",
-                                      "closed: sent 0, received 3 bytes; first to close: the peer"])
+        self.assertEqual(steps[-3], "peer finished: FIN after 3 bytes")
+        self.assertRegex(steps[-2],
+                         r"^kernel: .* with 0 bytes out, \d+ with 3 in; \d+ retransmits$")
+        self.assertEqual(steps[-1], "closed: sent 0, received 3 bytes; first to close: the peer")
+
+    def test_the_same_for_programs(self):
+        def talk(sock):
+            while sock.recv(100):
+                pass
+            sock.sendall(b"answer")
+        port = self.serve(talk)
+        done = self.verbose(port, "question", "--json")
+        self.assertEqual((done.returncode, done.stdout), (0, "answer"))
+        steps = [json.loads(line) for line in done.stderr.splitlines()]
+        facts = {step["step"]: step for step in steps}
+        self.assertEqual([step["step"] for step in steps],
+                         ["resolving", "resolved", "trying", "connected", "input", "half_closed",
+                          "first_byte", "peer_finished", "kernel", "closed"])
+        times = [step["time_ms"] for step in steps]
+        self.assertEqual(times, sorted(times))
+        self.assertTrue(0 < times[0] and times[-1] < PATIENCE * 1000, times)
+        there = "127.0.0.1:" + port
+        self.assertEqual(facts["resolved"]["address"], there)
+        self.assertEqual(facts["connected"]["remote"], there)
+        self.assertRegex(facts["connected"]["local"], r"^127\.0\.0\.1:\d+$")
+        self.assertEqual(facts["connected"]["text"], "to %(remote)s from %(local)s, handshake "
+                         "%(handshake_ms).3f ms" % facts["connected"])
+        self.assertEqual([facts[name]["bytes"] for name in ("half_closed", "first_byte",
+                                                            "peer_finished")], [8, 6, 6])
+        kernel = facts["kernel"]
+        self.assertEqual((kernel["bytes_out"], kernel["bytes_in"]), (8, 6))
+        self.assertGreaterEqual(kernel["retransmits"], 0)
+        self.assertGreater(kernel["rtt_ms"], 0)
+        self.assertGreaterEqual(kernel["segments_out"], 4)
+        closed = facts["closed"]
+        self.assertEqual((closed["sent"], closed["received"], closed["first"]),
+                         (8, 6, "this side"))
+
+    def test_failures_for_programs(self):
+        port = closed_port()
+        first, *rest = tcpc("--json", "-v", "127.0.0.1", port).stderr.splitlines()
+        self.assertEqual(json.loads(first)["text"], "127.0.0.1 port " + port)
+        self.assertEqual(json.loads(rest[-2])["reason"], "Connection refused")
+        self.assertTrue(rest[-1].startswith("tcpc: cannot connect to 127.0.0.1 port "), rest[-1])
 
     def test_a_reset_is_a_step(self):
         def talk(sock):
