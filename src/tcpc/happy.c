@@ -79,6 +79,9 @@ static void tell_connected(const struct race *race, size_t i)
     double milliseconds = (double)(clock_now() - race->attempts[i].begun) / (double)CLOCK_MS;
     story_tell(race->story, STORY_CONNECTED, "to %s from %s, handshake %.3f ms",
                addr_format(&race->addrs[i], remote), addr_format(&own, local), milliseconds);
+    story_fact(race->story, "connection",
+               json_pack("{s:o, s:o, s:f}", "remote", story_text(remote), "local",
+                         story_text(local), "handshake_ms", milliseconds));
 }
 
 static void attempt_won(struct race *race, size_t i)

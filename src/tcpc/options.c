@@ -10,7 +10,23 @@
 
 #define LONG_ONLY 256 /* values of options without a letter begin here */
 
-enum { NO_SHUTDOWN = LONG_ONLY, PROXY_PROTOCOL, PROXY_SOURCE, PROXY_DESTINATION };
+enum {
+    NO_SHUTDOWN = LONG_ONLY,
+    PROXY_PROTOCOL,
+    PROXY_SOURCE,
+    PROXY_DESTINATION,
+    PROXY_TLV,
+    CAFILE,
+    SERVERNAME,
+    ALPN,
+    CERT,
+    KEY,
+    MIN_VERSION,
+    INSECURE,
+    JSON,
+    CRLF,
+    HEX,
+};
 
 /* One row for each option: what it is called, what --help says, and what it does. */
 struct rule {
@@ -19,7 +35,11 @@ struct rule {
     const char *argument; /* what --help calls its argument; NULL: it has none */
     const char *help;
     int (*apply)(struct options *options, const char *argument, struct error *error);
+    size_t flag, text; /* or where in struct options it sets a bool, or keeps its argument */
 };
+
+#define FLAG(member) .flag = offsetof(struct options, member)
+#define TEXT(member) .text = offsetof(struct options, member)
 
 static int set_ipv4(struct options *options, const char *argument, struct error *error)
 {
@@ -57,20 +77,6 @@ static int set_no_shutdown(struct options *options, const char *argument, struct
     return 0;
 }
 
-static int set_zero(struct options *options, const char *argument, struct error *error)
-{
-    (void)argument, (void)error;
-    options->zero = true;
-    return 0;
-}
-
-static int set_verbose(struct options *options, const char *argument, struct error *error)
-{
-    (void)argument, (void)error;
-    options->verbose = true;
-    return 0;
-}
-
 static int set_proxy(struct options *options, const char *argument, struct error *error)
 {
     if (strcmp(argument, "1") != 0 && strcmp(argument, "2") != 0)
@@ -104,6 +110,11 @@ static int set_destination(struct options *options, const char *argument, struct
     return read_addr(&options->destination, "--proxy-destination", argument, error);
 }
 
+static int set_tlv(struct options *options, const char *argument, struct error *error)
+{
+    return tlv_add(&options->tlvs, argument, error);
+}
+
 static int set_version(struct options *options, const char *argument, struct error *error)
 {
     (void)argument, (void)error;
@@ -119,21 +130,38 @@ static int set_help(struct options *options, const char *argument, struct error 
 }
 
 static const struct rule rules[] = {
-    {'4', "ipv4", NULL, "only IPv4 addresses", set_ipv4},
-    {'6', "ipv6", NULL, "only IPv6 addresses", set_ipv6},
-    {'w', "timeout", "TIME", "for the connection to be established: 250ms, 2s, 1m", set_timeout},
-    {'N', "shutdown", NULL, "half-close when standard input ends (the default)", set_shutdown},
-    {NO_SHUTDOWN, "no-shutdown", NULL, "do not", set_no_shutdown},
-    {'z', "zero", NULL, "connect, say how it went, close", set_zero},
-    {'v', "verbose", NULL, "tell each step of the connection's life on stderr", set_verbose},
+    {'4', "ipv4", NULL, "only IPv4 addresses", .apply = set_ipv4},
+    {'6', "ipv6", NULL, "only IPv6 addresses", .apply = set_ipv6},
+    {'w', "timeout", "TIME", "for the connection to be established: 250ms, 2s, 1m",
+     .apply = set_timeout},
+    {'N', "shutdown", NULL, "half-close when standard input ends (the default)",
+     .apply = set_shutdown},
+    {NO_SHUTDOWN, "no-shutdown", NULL, "do not", .apply = set_no_shutdown},
+    {'z', "zero", NULL, "connect, say how it went, close", FLAG(zero)},
+    {'v', "verbose", NULL, "tell each step of the connection's life on stderr", FLAG(verbose)},
+    {JSON, "json", NULL, "what -v tells, as one JSON object at the end", FLAG(json)},
+    {CRLF, "crlf", NULL, "send a newline as CR LF", FLAG(crlf)},
+    {HEX, "hex", NULL, "show what is not printable as \\xHH", FLAG(hex)},
+    {'t', "tls", NULL, "speak TLS, and verify whom with", FLAG(use_tls)},
+    {CAFILE, "cafile", "FILE", "authorities that count instead of the system's", TEXT(tls.cafile)},
+    {SERVERNAME, "servername", "NAME", "whose certificate it must be (default: HOST)",
+     TEXT(tls.servername)},
+    {ALPN, "alpn", "NAMES", "protocols to offer: h2,http/1.1", TEXT(tls.alpn)},
+    {CERT, "cert", "FILE", "this side's certificate, with its chain", TEXT(tls.certificate)},
+    {KEY, "key", "FILE", "its key (default: in the same file)", TEXT(tls.key)},
+    {MIN_VERSION, "min-version", "VERSION", "of TLS: 1.0, 1.1, 1.2 (the default) or 1.3",
+     TEXT(tls.min_version)},
+    {INSECURE, "insecure", NULL, "take any certificate", FLAG(tls.insecure)},
     {PROXY_PROTOCOL, "proxy-protocol", "VERSION",
-     "send a header of the PROXY protocol first: 1 or 2", set_proxy},
+     "send a header of the PROXY protocol first: 1 or 2", .apply = set_proxy},
     {PROXY_SOURCE, "proxy-source", "ADDRESS:PORT", "the client in it (default: this side)",
-     set_source},
+     .apply = set_source},
     {PROXY_DESTINATION, "proxy-destination", "ADDRESS:PORT", "where it went (default: the peer)",
-     set_destination},
-    {'V', "version", NULL, "print the version and what was compiled in", set_version},
-    {'h', "help", NULL, "print this help", set_help},
+     .apply = set_destination},
+    {PROXY_TLV, "proxy-tlv", "TYPE=VALUE", "one more element of version 2; may be repeated",
+     .apply = set_tlv},
+    {'V', "version", NULL, "print the version and what was compiled in", .apply = set_version},
+    {'h', "help", NULL, "print this help", .apply = set_help},
 };
 
 #define RULES (sizeof rules / sizeof *rules)
@@ -183,6 +211,18 @@ static int refuse(int result, char *const *argv, struct error *error)
     return error_set(error, 0, is_short(word) ? "unknown option in %s" : "unknown option %s", word);
 }
 
+static int apply(struct options *options, const struct rule *rule, struct error *error)
+{
+    char *base = (char *)options;
+    if (rule->flag)
+        *(bool *)(base + rule->flag) = true;
+    else if (rule->text)
+        *(const char **)(base + rule->text) = optarg;
+    else
+        return rule->apply(options, optarg, error);
+    return 0;
+}
+
 static int apply_options(struct options *options, int argc, char **argv, struct error *error)
 {
     struct option longs[RULES + 1];
@@ -195,8 +235,33 @@ static int apply_options(struct options *options, int argc, char **argv, struct 
         const struct rule *rule = rule_find(value);
         if (!rule)
             return refuse(value, argv, error);
-        if (rule->apply(options, optarg, error))
+        if (apply(options, rule, error))
             return -1;
+    }
+    return 0;
+}
+
+/* Options that are of no use alone, or together. */
+static int check_together(const struct options *options, struct error *error)
+{
+    const struct tls_wishes *tls = &options->tls;
+    bool proxied = options->has_source || options->has_destination;
+    bool tlvs = options->tlvs.length || options->tlvs.checksum;
+    const struct {
+        bool wrong;
+        const char *sentence;
+    } rules_together[] = {
+        {proxied && !options->proxy_version,
+         "--proxy-source and --proxy-destination want --proxy-protocol"},
+        {tlvs && options->proxy_version != 2, "--proxy-tlv wants --proxy-protocol 2"},
+        {!options->use_tls && (tls->cafile || tls->servername || tls->alpn || tls->certificate ||
+                               tls->key || tls->min_version || tls->insecure),
+         "--cafile, --servername, --alpn, --cert, --key, --min-version and --insecure want --tls"},
+        {tls->key && !tls->certificate, "--key wants --cert"},
+    };
+    for (size_t i = 0; i < sizeof rules_together / sizeof *rules_together; i++) {
+        if (rules_together[i].wrong)
+            return error_set(error, 0, "%s", rules_together[i].sentence);
     }
     return 0;
 }
@@ -208,8 +273,8 @@ int options_parse(struct options *options, int argc, char **argv, struct error *
         return -1;
     if (options->task != OPTIONS_CONNECT)
         return 0;
-    if (!options->proxy_version && (options->has_source || options->has_destination))
-        return error_set(error, 0, "--proxy-source and --proxy-destination want --proxy-protocol");
+    if (check_together(options, error))
+        return -1;
     return target_parse(&options->target, argc - optind, argv + optind, error);
 }
 
@@ -232,7 +297,8 @@ void options_help(FILE *file)
           file);
     for (size_t i = 0; i < RULES; i++)
         help_line(file, &rules[i]);
-    fputs("\nExit status: 0 ended in order; 1 not connected, or reset; 64 wrong usage. See "
+    fputs("\nExit status: 0 ended in order; 1 not connected, or reset; 64 "
+          "wrong usage. See "
           "tcpc(1).\n",
           file);
 }

@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "io/addr.h"
 #include "tcpc/target.h"
+#include "tcpc/tls.h"
+#include "tcpc/tlv.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,15 +16,24 @@
 enum options_task { OPTIONS_CONNECT, OPTIONS_HELP, OPTIONS_VERSION };
 
 struct options {
+#define OPTIONS_REPEAT_MAX   10000000u
+#define OPTIONS_PARALLEL_MAX 4000u
+
     enum options_task task;
     int family;       /* AF_UNSPEC, AF_INET or AF_INET6 */
     uint64_t timeout; /* for the connection to be established, nanoseconds; 0: none */
     bool half_close;  /* pass the end of standard input on as a FIN */
     bool zero;        /* connect, say how it went, close */
     bool verbose;
+    bool json; /* what verbose tells, as one object at the end */
+    bool crlf; /* a newline of standard input is sent as CR LF */
+    bool hex;  /* what the peer sends is shown with all that is not printable as \xHH */
+    bool use_tls;
+    struct tls_wishes tls;
     int proxy_version; /* of the header of the PROXY protocol that is sent first; 0: none */
     bool has_source, has_destination;
     struct addr source, destination; /* in that header, instead of the connection's own */
+    struct tlv_list tlvs;            /* behind them */
     struct target target;
 };
 

@@ -8,13 +8,16 @@
 #include "tcpc/ends.h"
 #include "tcpc/happy.h"
 #include "tcpc/header.h"
+#include "tcpc/kernel.h"
 #include "tcpc/options.h"
 #include "tcpc/relay.h"
 #include "tcpc/resolve.h"
 #include "tcpc/signals.h"
 #include "tcpc/story.h"
 #include "tcpc/terminal.h"
+#include "tcpc/wire.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <locale.h>
 #include <stdio.h>
@@ -22,31 +25,37 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define EXIT_FAILED 1 /* no connection, or one that was reset */
+#define EXIT_FAILED 1 /* no connection, one that was reset, or one not as the script says */
 
-static int complain(const char *sentence)
+static int complain(const struct story *story, const char *sentence)
 {
     fprintf(stderr, "tcpc: %s\n", sentence);
+    story_fact(story, "error", story_text(sentence));
     return EXIT_FAILED;
 }
 
 static void tell_addresses(const struct story *story, const struct address_list *list)
 {
     char text[ADDR_TEXT_MAX];
-    for (size_t i = 0; i < list->count; i++)
+    json_t *addresses = json_array();
+    for (size_t i = 0; i < list->count; i++) {
         story_tell(story, STORY_RESOLVED, "%zu of %zu is %s", i + 1, list->count,
                    addr_format(&list->addrs[i], text));
+        json_array_append_new(addresses, story_text(text));
+    }
+    story_fact(story, "addresses", addresses);
 }
 
 /* From name to connected socket; -1 with the whole sentence. */
-static int establish(const struct options *options, const struct story *story, struct error *error)
+static int establish(const struct options *options, const struct story *story, uint64_t deadline,
+                     struct error *error)
 {
     struct address_list list;
     struct error why;
     char name[TARGET_TEXT_MAX];
-    uint64_t deadline = options->timeout ? story->start + options->timeout : 0;
     target_format(&options->target, name);
     story_tell(story, STORY_RESOLVING, "%s", name);
+    story_fact(story, "target", story_text(name));
     if (resolve(&list, &options->target, options->family, deadline, error))
         return -1;
     happy_order(list.addrs, list.count);
@@ -58,25 +67,47 @@ static int establish(const struct options *options, const struct story *story, s
     return fd;
 }
 
-static void tell_closed(const struct story *story, const struct relay *relay)
+/* All that comes before the first byte of the user's. */
+static int open_wire(const struct options *options, const struct tls_context *tls,
+                     const struct story *story, struct wire *wire, struct error *error)
 {
+    struct error why;
+    char name[TARGET_TEXT_MAX];
+    uint64_t deadline = options->timeout ? story->start + options->timeout : 0;
+    wire->fd = establish(options, story, deadline, error);
+    if (wire->fd < 0 || header_send(options, wire->fd, error))
+        return -1;
+    if (tls && wire_secure(wire, tls, deadline, story, &why))
+        return error_set(error, 0, "no TLS with %.200s: %.300s",
+                         target_format(&options->target, name), why.text);
+    return 0;
+}
+
+static void tell_closed(const struct story *story, uint64_t sent, uint64_t received,
+                        const char *first)
+{
+    first = first ? first : "this side";
     story_tell(story, STORY_CLOSED,
-               "sent %" PRIu64 ", received %" PRIu64 " bytes; first to close: %s", relay->sent,
-               relay->received, relay->first ? relay->first : "this side");
+               "sent %" PRIu64 ", received %" PRIu64 " bytes; first to close: %s", sent, received,
+               first);
+    story_fact(story, "sent", json_integer((json_int_t)sent));
+    story_fact(story, "received", json_integer((json_int_t)received));
+    story_fact(story, "first_to_close", story_text(first));
 }
 
 static int judge(const struct options *options, const struct relay *relay)
 {
-    char name[TARGET_TEXT_MAX];
-    if (relay->broken) {
-        fprintf(stderr, "tcpc: the connection to %s was reset: %s; %s\n",
-                target_format(&options->target, name), strerrordesc_np(relay->broken),
-                advice_for_errno(relay->broken));
-        return EXIT_FAILED;
-    }
-    if (relay->failure.text[0])
-        return complain(relay->failure.text);
-    return EX_OK;
+    char name[TARGET_TEXT_MAX], sentence[ERROR_TEXT_MAX * 2];
+    target_format(&options->target, name);
+    if (!relay->broken)
+        return relay->failure.text[0] ? complain(relay->story, relay->failure.text) : EX_OK;
+    if (relay->wire->tls && relay->broken == EPROTO)
+        snprintf(sentence, sizeof sentence, "the TLS connection to %s failed: %s", name,
+                 wire_reason(relay->wire, relay->broken));
+    else
+        snprintf(sentence, sizeof sentence, "the connection to %s was reset: %s; %s", name,
+                 strerrordesc_np(relay->broken), advice_for_errno(relay->broken));
+    return complain(relay->story, sentence);
 }
 
 static void run(struct relay *relay, struct story *story, bool editing)
@@ -87,54 +118,90 @@ static void run(struct relay *relay, struct story *story, bool editing)
         continue;
 }
 
-static int talk(const struct options *options, struct story *story, int fd)
+static int talk(const struct options *options, struct story *story, struct wire *wire, int *died)
 {
     static struct relay relay; /* too big for the stack */
     struct error error;
     bool editing = terminal_is_there();
     int signals = signals_open(editing, &error);
     if (signals < 0)
-        return complain(error.text);
-    relay_init(&relay, fd, signals, story);
+        return complain(story, error.text);
+    relay_init(&relay, wire, signals, story);
     relay.half_close = options->half_close;
+    relay.crlf = options->crlf;
+    if (options->hex)
+        relay_show(&relay);
     run(&relay, story, editing);
     relay_fini(&relay);
     close(signals);
-    close(fd);
-    tell_closed(story, &relay);
+    kernel_tell(story, wire->fd);
     int status = judge(options, &relay);
-    if (relay.signal)
-        signals_die(relay.signal);
+    wire_close(wire);
+    tell_closed(story, relay.sent, relay.received, relay.first);
+    *died = relay.signal;
     return status;
 }
 
-static int report_zero(const struct options *options, const struct story *story, int fd)
+static int report_zero(const struct options *options, const struct story *story, struct wire *wire)
 {
     char name[TARGET_TEXT_MAX];
     double milliseconds = (double)story_time(story) / (double)CLOCK_MS;
-    close(fd);
-    story_tell(story, STORY_CLOSED, "sent 0, received 0 bytes; first to close: this side");
+    kernel_tell(story, wire->fd);
+    wire_close(wire);
+    tell_closed(story, 0, 0, NULL);
     printf("%s is open: connected in %.3f ms\n", target_format(&options->target, name),
            milliseconds);
     return EX_OK;
 }
 
-static int run_connection(const struct options *options)
+/* One connection from name to end.  *died: the signal that ended it, if one did. */
+static int run_wire(const struct options *options, const struct tls_context *tls,
+                    struct story *story, int *died)
+{
+    struct wire wire = {.fd = -1};
+    struct error error;
+    if (open_wire(options, tls, story, &wire, &error)) {
+        wire_close(&wire);
+        return complain(story, error.text);
+    }
+    return options->zero ? report_zero(options, story, &wire) : talk(options, story, &wire, died);
+}
+
+static int run_connection(const struct options *options, const struct tls_context *tls)
 {
     struct story story;
+    int died = 0;
+    story_begin(&story, options->verbose, options->json);
+    int status = run_wire(options, tls, &story, &died);
+    story_fact(&story, "status", json_integer(status));
+    story_end(&story, stderr);
+    if (died)
+        signals_die(died);
+    return status;
+}
+
+static int run_task(const struct options *options)
+{
+    static const struct story silent;
+    struct tls_context *tls = NULL;
     struct error error;
-    story_begin(&story, options->verbose);
     if (ends_fill(&error))
-        return complain(error.text);
-    int fd = establish(options, &story, &error);
-    if (fd < 0 || header_send(options, fd, &error))
-        return complain(error.text);
-    return options->zero ? report_zero(options, &story, fd) : talk(options, &story, fd);
+        return complain(&silent, error.text);
+    if (options->use_tls)
+        tls = tls_context_open(&options->tls, options->target.path ? NULL : options->target.host,
+                               &error);
+    if (options->use_tls && !tls)
+        return complain(&silent, error.text);
+    int status = run_connection(options, tls);
+    if (tls)
+        tls_context_close(tls);
+    return status;
 }
 
 static int print_version(void)
 {
-    printf("tcpc (tcpd) %s\nline editor: %s\n", PACKAGE_VERSION, editor_name());
+    printf("tcpc (tcpd) %s\nline editor: %s\nTLS: %s\n", PACKAGE_VERSION, editor_name(),
+           tls_library());
     return EX_OK;
 }
 
@@ -146,7 +213,7 @@ static int print_help(void)
 
 int main(int argc, char **argv)
 {
-    struct options options;
+    static struct options options; /* with room for a whole header */
     struct error error;
     setlocale(LC_CTYPE, ""); /* what can be printed depends on it, and nothing else here */
     signals_ignore_pipe();
@@ -158,5 +225,5 @@ int main(int argc, char **argv)
         return print_help();
     if (options.task == OPTIONS_VERSION)
         return print_version();
-    return run_connection(&options);
+    return run_task(&options);
 }
