@@ -98,27 +98,35 @@ static void set_nodelay(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+int happy_begin(const struct addr *addr)
+{
+    struct sockaddr_storage storage;
+    socklen_t length = addr_to_sockaddr(addr, &storage);
+    int fd = socket(addr->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    set_nodelay(fd);
+    if (connect(fd, (struct sockaddr *)&storage, length) == 0 || errno == EINPROGRESS)
+        return fd;
+    int errnum = errno;
+    close(fd);
+    errno = errnum;
+    return -1;
+}
+
 static void attempt_start(struct race *race)
 {
     size_t i = race->started++;
-    struct sockaddr_storage storage;
-    socklen_t length = addr_to_sockaddr(&race->addrs[i], &storage);
     char text[ADDR_TEXT_MAX];
     story_tell(race->story, STORY_TRYING, "%s", addr_format(&race->addrs[i], text));
     race->running++;
     uint64_t now = clock_now();
-    int fd = socket(race->addrs[i].family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = happy_begin(&race->addrs[i]);
     race->attempts[i] = (struct attempt){.fd = fd, .begun = now};
-    if (fd < 0) {
+    if (fd < 0)
         attempt_failed(race, i, errno);
-        return;
-    }
-    set_nodelay(fd);
-    race->next_start = now + HAPPY_DELAY;
-    if (connect(fd, (struct sockaddr *)&storage, length) == 0)
-        attempt_won(race, i);
-    else if (errno != EINPROGRESS)
-        attempt_failed(race, i, errno);
+    else
+        race->next_start = now + HAPPY_DELAY;
 }
 
 static void attempt_check(struct race *race, size_t i)

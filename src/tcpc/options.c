@@ -3,8 +3,10 @@
 
 #include "tcpc/duration.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -26,6 +28,9 @@ enum {
     JSON,
     CRLF,
     HEX,
+    SCRIPT,
+    REPEAT,
+    PARALLEL,
 };
 
 /* One row for each option: what it is called, what --help says, and what it does. */
@@ -115,6 +120,29 @@ static int set_tlv(struct options *options, const char *argument, struct error *
     return tlv_add(&options->tlvs, argument, error);
 }
 
+static int read_count(unsigned *count, const char *option, const char *text, unsigned most,
+                      struct error *error)
+{
+    char *end;
+    errno = 0;
+    unsigned long number = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || errno || number < 1 || number > most)
+        return error_set(error, 0, "%s: \"%.40s\" is not a number from 1 to %u", option, text,
+                         most);
+    *count = (unsigned)number;
+    return 0;
+}
+
+static int set_repeat(struct options *options, const char *argument, struct error *error)
+{
+    return read_count(&options->repeat, "--repeat", argument, OPTIONS_REPEAT_MAX, error);
+}
+
+static int set_parallel(struct options *options, const char *argument, struct error *error)
+{
+    return read_count(&options->parallel, "--parallel", argument, OPTIONS_PARALLEL_MAX, error);
+}
+
 static int set_version(struct options *options, const char *argument, struct error *error)
 {
     (void)argument, (void)error;
@@ -152,6 +180,10 @@ static const struct rule rules[] = {
     {MIN_VERSION, "min-version", "VERSION", "of TLS: 1.0, 1.1, 1.2 (the default) or 1.3",
      TEXT(tls.min_version)},
     {INSECURE, "insecure", NULL, "take any certificate", FLAG(tls.insecure)},
+    {'e', "expression", "TEXT", "talk as this script says; see tcpc(1)", TEXT(script_text)},
+    {SCRIPT, "script", "FILE", "talk as the script in it says", TEXT(script_file)},
+    {REPEAT, "repeat", "N", "do it so many times, and sum up", .apply = set_repeat},
+    {PARALLEL, "parallel", "M", "so many at a time (default: 1)", .apply = set_parallel},
     {PROXY_PROTOCOL, "proxy-protocol", "VERSION",
      "send a header of the PROXY protocol first: 1 or 2", .apply = set_proxy},
     {PROXY_SOURCE, "proxy-source", "ADDRESS:PORT", "the client in it (default: this side)",
@@ -247,6 +279,7 @@ static int check_together(const struct options *options, struct error *error)
     const struct tls_wishes *tls = &options->tls;
     bool proxied = options->has_source || options->has_destination;
     bool tlvs = options->tlvs.length || options->tlvs.checksum;
+    bool scripted = options->script_file || options->script_text;
     const struct {
         bool wrong;
         const char *sentence;
@@ -258,6 +291,12 @@ static int check_together(const struct options *options, struct error *error)
                                tls->key || tls->min_version || tls->insecure),
          "--cafile, --servername, --alpn, --cert, --key, --min-version and --insecure want --tls"},
         {tls->key && !tls->certificate, "--key wants --cert"},
+        {options->parallel && !options->repeat, "--parallel wants --repeat"},
+        {options->script_file && options->script_text, "--script and -e are one too many"},
+        {scripted && options->zero, "--zero is for connecting alone: leave the script out"},
+        {(scripted || options->repeat) && (options->crlf || options->hex),
+         "--crlf and --hex are for standard input and output, which a script and --repeat have "
+         "not"},
     };
     for (size_t i = 0; i < sizeof rules_together / sizeof *rules_together; i++) {
         if (rules_together[i].wrong)
@@ -297,7 +336,7 @@ void options_help(FILE *file)
           file);
     for (size_t i = 0; i < RULES; i++)
         help_line(file, &rules[i]);
-    fputs("\nExit status: 0 ended in order; 1 not connected, or reset; 64 "
+    fputs("\nExit status: 0 ended in order; 1 not connected, reset, or not as the script says; 64 "
           "wrong usage. See "
           "tcpc(1).\n",
           file);

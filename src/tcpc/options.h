@@ -13,6 +13,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#define OPTIONS_REPEAT_MAX   10000000u
+#define OPTIONS_PARALLEL_MAX 4000u
+
 enum options_task { OPTIONS_CONNECT, OPTIONS_HELP, OPTIONS_VERSION };
 
 struct options {
@@ -30,6 +33,8 @@ struct options {
     bool hex;  /* what the peer sends is shown with all that is not printable as \xHH */
     bool use_tls;
     struct tls_wishes tls;
+    const char *script_file, *script_text; /* the script itself, or where it stands; else NULL */
+    unsigned repeat, parallel;             /* 0: not said */
     int proxy_version; /* of the header of the PROXY protocol that is sent first; 0: none */
     bool has_source, has_destination;
     struct addr source, destination; /* in that header, instead of the connection's own */

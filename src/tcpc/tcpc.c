@@ -11,13 +11,15 @@
 #include "tcpc/kernel.h"
 #include "tcpc/options.h"
 #include "tcpc/relay.h"
+#include "tcpc/repeat.h"
 #include "tcpc/resolve.h"
+#include "tcpc/script.h"
+#include "tcpc/script_run.h"
 #include "tcpc/signals.h"
 #include "tcpc/story.h"
 #include "tcpc/terminal.h"
 #include "tcpc/wire.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <locale.h>
 #include <stdio.h>
@@ -46,6 +48,19 @@ static void tell_addresses(const struct story *story, const struct address_list 
     story_fact(story, "addresses", addresses);
 }
 
+static int find_addresses(const struct options *options, const struct story *story,
+                          uint64_t deadline, struct address_list *list, struct error *error)
+{
+    char name[TARGET_TEXT_MAX];
+    story_tell(story, STORY_RESOLVING, "%s", target_format(&options->target, name));
+    story_fact(story, "target", story_text(name));
+    if (resolve(list, &options->target, options->family, deadline, error))
+        return -1;
+    happy_order(list->addrs, list->count);
+    tell_addresses(story, list);
+    return 0;
+}
+
 /* From name to connected socket; -1 with the whole sentence. */
 static int establish(const struct options *options, const struct story *story, uint64_t deadline,
                      struct error *error)
@@ -53,17 +68,12 @@ static int establish(const struct options *options, const struct story *story, u
     struct address_list list;
     struct error why;
     char name[TARGET_TEXT_MAX];
-    target_format(&options->target, name);
-    story_tell(story, STORY_RESOLVING, "%s", name);
-    story_fact(story, "target", story_text(name));
-    if (resolve(&list, &options->target, options->family, deadline, error))
+    if (find_addresses(options, story, deadline, &list, error))
         return -1;
-    happy_order(list.addrs, list.count);
-    tell_addresses(story, &list);
     int fd = happy_connect(list.addrs, list.count, deadline, story, &why);
     if (fd < 0)
-        error_set(error, 0, "cannot connect to %.200s: %s; %s", name, why.text,
-                  advice_for_errno(why.errnum));
+        error_set(error, 0, "cannot connect to %.200s: %s; %s",
+                  target_format(&options->target, name), why.text, advice_for_errno(why.errnum));
     return fd;
 }
 
@@ -101,7 +111,7 @@ static int judge(const struct options *options, const struct relay *relay)
     target_format(&options->target, name);
     if (!relay->broken)
         return relay->failure.text[0] ? complain(relay->story, relay->failure.text) : EX_OK;
-    if (relay->wire->tls && relay->broken == EPROTO)
+    if (wire_blames_tls(relay->wire, relay->broken))
         snprintf(sentence, sizeof sentence, "the TLS connection to %s failed: %s", name,
                  wire_reason(relay->wire, relay->broken));
     else
@@ -110,7 +120,7 @@ static int judge(const struct options *options, const struct relay *relay)
     return complain(relay->story, sentence);
 }
 
-static void run(struct relay *relay, struct story *story, bool editing)
+static void relay_all(struct relay *relay, struct story *story, bool editing)
 {
     if (editing && terminal_run(relay, story))
         return;
@@ -131,7 +141,7 @@ static int talk(const struct options *options, struct story *story, struct wire 
     relay.crlf = options->crlf;
     if (options->hex)
         relay_show(&relay);
-    run(&relay, story, editing);
+    relay_all(&relay, story, editing);
     relay_fini(&relay);
     close(signals);
     kernel_tell(story, wire->fd);
@@ -140,6 +150,19 @@ static int talk(const struct options *options, struct story *story, struct wire 
     tell_closed(story, relay.sent, relay.received, relay.first);
     *died = relay.signal;
     return status;
+}
+
+/* What a script has to say, instead of a user. */
+static int act(const struct script *script, struct story *story, struct wire *wire)
+{
+    static struct script_run run; /* too big for the stack */
+    struct error error;
+    script_run_begin(&run, script, wire, story);
+    enum script_result result = script_run_all(&run, &error);
+    kernel_tell(story, wire->fd);
+    wire_close(wire);
+    tell_closed(story, run.sent, run.received, run.first);
+    return result == SCRIPT_PASSED ? EX_OK : complain(story, error.text);
 }
 
 static int report_zero(const struct options *options, const struct story *story, struct wire *wire)
@@ -155,8 +178,8 @@ static int report_zero(const struct options *options, const struct story *story,
 }
 
 /* One connection from name to end.  *died: the signal that ended it, if one did. */
-static int run_wire(const struct options *options, const struct tls_context *tls,
-                    struct story *story, int *died)
+static int run_wire(const struct options *options, const struct script *script,
+                    const struct tls_context *tls, struct story *story, int *died)
 {
     struct wire wire = {.fd = -1};
     struct error error;
@@ -164,15 +187,18 @@ static int run_wire(const struct options *options, const struct tls_context *tls
         wire_close(&wire);
         return complain(story, error.text);
     }
+    if (script)
+        return act(script, story, &wire);
     return options->zero ? report_zero(options, story, &wire) : talk(options, story, &wire, died);
 }
 
-static int run_connection(const struct options *options, const struct tls_context *tls)
+static int run_connection(const struct options *options, const struct script *script,
+                          const struct tls_context *tls)
 {
     struct story story;
     int died = 0;
     story_begin(&story, options->verbose, options->json);
-    int status = run_wire(options, tls, &story, &died);
+    int status = run_wire(options, script, tls, &story, &died);
     story_fact(&story, "status", json_integer(status));
     story_end(&story, stderr);
     if (died)
@@ -180,21 +206,68 @@ static int run_connection(const struct options *options, const struct tls_contex
     return status;
 }
 
-static int run_task(const struct options *options)
+static int run_many(const struct options *options, const struct script *script,
+                    const struct tls_context *tls)
+{
+    struct story story;
+    struct address_list list;
+    struct repeat_end end;
+    struct error error;
+    story_begin(&story, options->verbose, false);
+    uint64_t deadline = options->timeout ? story.start + options->timeout : 0;
+    if (find_addresses(options, &story, deadline, &list, &error) ||
+        repeat_run(options, &list, script, tls, &end, &error))
+        return complain(&story, error.text);
+    if (end.signal)
+        signals_die(end.signal);
+    return end.failed ? EXIT_FAILED : EX_OK;
+}
+
+static int run_task(const struct options *options, const struct script *script)
 {
     static const struct story silent;
     struct tls_context *tls = NULL;
     struct error error;
-    if (ends_fill(&error))
-        return complain(&silent, error.text);
     if (options->use_tls)
         tls = tls_context_open(&options->tls, options->target.path ? NULL : options->target.host,
                                &error);
     if (options->use_tls && !tls)
         return complain(&silent, error.text);
-    int status = run_connection(options, tls);
+    int status =
+        options->repeat ? run_many(options, script, tls) : run_connection(options, script, tls);
     if (tls)
         tls_context_close(tls);
+    return status;
+}
+
+/* The script of the command line, or, to be repeated without one, what standard input says. */
+static int load_script(const struct options *options, struct script *script, struct error *error)
+{
+    const char *text = options->script_text;
+    if (options->script_file)
+        return script_load(script, options->script_file, error);
+    if (text && script_parse(script, "-e", text, strlen(text), error))
+        return -1;
+    if (text)
+        return script_compile(script, error);
+    if (options->repeat && !options->zero && !isatty(STDIN_FILENO))
+        return script_read_input(script, STDIN_FILENO, error);
+    *script = (struct script){0};
+    return 0;
+}
+
+static int run(const struct options *options)
+{
+    static const struct story silent;
+    struct script script;
+    struct error error;
+    bool scripted = options->script_file || options->script_text || options->repeat;
+    int status = EX_USAGE;
+    if (ends_fill(&error) || load_script(options, &script, &error))
+        complain(&silent, error.text);
+    else
+        status = run_task(options, scripted ? &script : NULL);
+    script_free(&script);
     return status;
 }
 
@@ -225,5 +298,5 @@ int main(int argc, char **argv)
         return print_help();
     if (options.task == OPTIONS_VERSION)
         return print_version();
-    return run_task(&options);
+    return run(&options);
 }

@@ -82,6 +82,9 @@ bool tls_pending(const struct tls *tls);
 /* One plain sentence on what went wrong; empty: nothing did. */
 const char *tls_reason(const struct tls *tls);
 
+/* Whether that was more than an end that came too early: an alert of the peer, or of this side. */
+bool tls_objected(const struct tls *tls);
+
 /* Tells of a connection whose handshake is done. */
 void tls_describe(const struct tls *tls, struct tls_info *info);
 

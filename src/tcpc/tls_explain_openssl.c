@@ -142,6 +142,7 @@ static void explain_reason(struct tls *tls, unsigned long code)
     int reason = ERR_GET_LIB(code) == ERR_LIB_SSL ? ERR_GET_REASON(code) : 0;
     const char *sentence = reason ? sentence_for(reason) : NULL;
     const char *words = ERR_reason_error_string(code);
+    tls->objected = reason != SSL_R_UNEXPECTED_EOF_WHILE_READING;
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
         tls_explain_verification(tls, tls->error.text, sizeof tls->error.text);
     else if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)

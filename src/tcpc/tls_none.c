@@ -84,6 +84,12 @@ const char *tls_reason(const struct tls *tls)
     return "";
 }
 
+bool tls_objected(const struct tls *tls)
+{
+    (void)tls;
+    return false;
+}
+
 void tls_describe(const struct tls *tls, struct tls_info *info)
 {
     (void)tls;

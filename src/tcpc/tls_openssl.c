@@ -166,6 +166,11 @@ const char *tls_reason(const struct tls *tls)
     return tls->error.text;
 }
 
+bool tls_objected(const struct tls *tls)
+{
+    return tls->objected;
+}
+
 void tls_close(struct tls *tls)
 {
     SSL_free(tls->ssl);

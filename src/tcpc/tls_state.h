@@ -24,6 +24,7 @@ struct tls {
     bool asked;         /* the peer wants a certificate of ours */
     bool established;   /* the handshake is done */
     bool over;          /* nothing can be sent any more, not even close_notify */
+    bool objected;      /* something was wrong other than an early end */
     int wrong;          /* the first X509_V_ERR of the verification, X509_V_OK: none */
     X509 *culprit;      /* the certificate in which that was found; owned */
     struct error error; /* text empty: nothing went wrong */

@@ -88,11 +88,14 @@ bool wire_pending(const struct wire *wire)
     return wire->tls && tls_pending(wire->tls);
 }
 
+bool wire_blames_tls(const struct wire *wire, int errnum)
+{
+    return wire->tls && (errnum == EPROTO || tls_objected(wire->tls));
+}
+
 const char *wire_reason(const struct wire *wire, int errnum)
 {
-    if (wire->tls && errnum == EPROTO)
-        return tls_reason(wire->tls);
-    return strerrordesc_np(errnum);
+    return wire_blames_tls(wire, errnum) ? tls_reason(wire->tls) : strerrordesc_np(errnum);
 }
 
 const char *wire_peer_farewell(const struct wire *wire)

@@ -37,6 +37,9 @@ short wire_send_events(const struct wire *wire);
 /* Bytes can be received of which poll(2) says nothing. */
 bool wire_pending(const struct wire *wire);
 
+/* Whether TLS says what went wrong: a reset that came behind its word says less. */
+bool wire_blames_tls(const struct wire *wire, int errnum);
+
 /* What errnum, from one of the above, means here. */
 const char *wire_reason(const struct wire *wire, int errnum);
 
