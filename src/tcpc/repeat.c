@@ -382,6 +382,7 @@ int repeat_run(const struct options *options, const struct address_list *list,
     if (result == 0) {
         work(&repeat);
         (options->json ? tally_print_json : tally_print)(&repeat.tally, stdout);
+        fflush(stdout); /* a signal may end us before the C library does it */
     }
     *end = (struct repeat_end){.failed = repeat.tally.failed > 0, .signal = repeat.signal};
     repeat_close(&repeat);

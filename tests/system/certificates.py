@@ -43,7 +43,8 @@ class Authority:
         with open(database, "w", encoding="ascii"):
             pass
         with open(settings, "w", encoding="ascii") as file:
-            file.write(f"[ca]\ndefault_ca=x\n[x]\ndatabase={database}\nnew_certs_dir={self.folder}\n"
+            file.write(f"[ca]\ndefault_ca=x\n[x]\ndatabase={database}\n"
+                       f"new_certs_dir={self.folder}\n"
                        f"certificate={self.file}\nprivate_key={self.path('authority.key')}\n"
                        "rand_serial=yes\ndefault_md=sha256\npolicy=p\nx509_extensions=e\n"
                        f"[p]\ncommonName=supplied\n[e]\nsubjectAltName={names}\n")

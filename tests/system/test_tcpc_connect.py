@@ -3,6 +3,7 @@
 """tcpc's command line, and how it gets its connection or says why not."""
 
 import contextlib
+import json
 import os
 import re
 import socket
@@ -277,6 +278,56 @@ class ConnectTest(unittest.TestCase):
         os.close(writer)
 
 
+class ProxyTest(unittest.TestCase):
+    """The header that tcpc sends, as bytes; whether tcpd takes it, test_proxy_protocol.py tells."""
+
+    def header(self, *options):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            process = subprocess.Popen(
+                [TCPC, "--proxy-protocol", "2", "--proxy-source", "192.0.2.1:258",
+                 "--proxy-destination", "192.0.2.2:772", *options, "127.0.0.1",
+                 str(listener.getsockname()[1])], stdin=subprocess.DEVNULL)
+            got = b""
+            with listener.accept()[0] as sock:
+                while True:
+                    piece = sock.recv(65536)
+                    if not piece:
+                        break
+                    got += piece
+            self.assertEqual(process.wait(PATIENCE), 0)
+        self.assertEqual(got[:14], b"\r\n\r\n\0\r\nQUIT\n\x21\x11")
+        self.assertEqual(int.from_bytes(got[14:16], "big"), len(got) - 16)
+        self.assertEqual(got[16:28], bytes((192, 0, 2, 1, 192, 0, 2, 2, 1, 2, 3, 4)))
+        return got
+
+    def test_elements_stand_behind_the_addresses_in_their_order(self):
+        self.assertEqual(self.header()[28:], b"")
+        got = self.header("--proxy-tlv", "0x02=example.org", "--proxy-tlv", "alpn=h2",
+                          "--proxy-tlv", "0xe0=hex:00ff", "--proxy-tlv", "unique-id=a\\x00b")
+        self.assertEqual(got[28:], b"\x02\0\x0bexample.org\x01\0\2h2\xe0\0\2\0\xff\x05\0\3a\0b")
+
+    def test_the_checksum_is_the_one_of_the_whole_header(self):
+        got = self.header("--proxy-tlv", "crc32c", "--proxy-tlv", "noop=xyz")
+        self.assertEqual(got[28:-4], b"\x04\0\3xyz\x03\0\4")
+        crc = 0xffffffff
+        for byte in got[:-4] + bytes(4):
+            crc ^= byte
+            for _ in range(8):
+                crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+        self.assertEqual(int.from_bytes(got[-4:], "big"), crc ^ 0xffffffff)
+
+    def test_what_is_wrong_is_said(self):
+        for options, words in ((["--proxy-tlv", "2=x"], "--proxy-tlv wants --proxy-protocol 2"),
+                               (["--proxy-protocol", "1", "--proxy-tlv", "2=x"],
+                                "--proxy-tlv wants --proxy-protocol 2"),
+                               (["--proxy-tlv", "2"], 'there is no "=" in "2"'),
+                               (["--proxy-tlv", "nonsense=x"], "the type is neither"),
+                               (["--proxy-tlv", "0xe0=" + "x" * 4030], "more than a header has")):
+            done = tcpc(*options, "127.0.0.1", "1")
+            self.assertEqual(done.returncode, 64)
+            self.assertIn(words, done.stderr)
+
+
 class VerboseTest(unittest.TestCase):
     def steps(self, text):
         """The steps with their times checked to be in order and taken away."""
@@ -364,6 +415,45 @@ class VerboseTest(unittest.TestCase):
         port = closed_port()
         done = tcpc("-v", "127.0.0.1", port)
         self.assertIn("failed: 127.0.0.1:%s: Connection refused" % port, done.stderr)
+
+
+class JsonTest(unittest.TestCase):
+    def told(self, done):
+        return json.loads(done.stderr.splitlines()[-1])
+
+    def test_all_that_verbose_says_is_one_object_at_the_end(self):
+        port = Greeter(self, ("127.0.0.1", 0)).port
+        done = tcpc("--json", "-v", "127.0.0.1", port)
+        self.assertEqual((done.returncode, done.stdout), (0, "hello\n"))
+        told = self.told(done)
+        lines = [re.sub(r"^tcpc: +[0-9.]+ ", "", line) for line in done.stderr.splitlines()[:-1]]
+        self.assertEqual([f"{step['step']}: {step['details']}" for step in told["steps"]], lines)
+        self.assertGreater(len(lines), 8)
+        self.assertEqual(told["target"], f"127.0.0.1 port {port}")
+        self.assertEqual(told["addresses"], [f"127.0.0.1:{port}"])
+        self.assertEqual(told["connection"]["remote"], f"127.0.0.1:{port}")
+        self.assertGreater(told["connection"]["handshake_ms"], 0)
+        self.assertEqual((told["sent"], told["received"], told["status"]), (0, 6, 0))
+        self.assertEqual(told["first_to_close"], "this side")
+        self.assertGreater(told["kernel"]["rtt_ms"], 0)
+        self.assertEqual(told["kernel"]["retransmitted_segments"], 0)
+
+    def test_alone_it_is_one_line(self):
+        port = Greeter(self, ("127.0.0.1", 0)).port
+        for options in ([], ["-z"]):
+            done = tcpc("--json", *options, "127.0.0.1", port)
+            self.assertEqual(done.stderr.count("\n"), 1)
+            self.assertEqual(self.told(done)["status"], 0)
+
+    def test_failures(self):
+        port = closed_port()
+        done = tcpc("--json", "127.0.0.1", port)
+        told = self.told(done)
+        self.assertEqual(told["status"], 1)
+        self.assertIn("Connection refused", told["error"])
+        self.assertEqual(told["steps"][-1]["step"], "failed")
+        done = tcpc("--json", "127.0.0.1", "no-such-service")
+        self.assertIn("give the port as a number", self.told(done)["error"])
 
 
 if __name__ == "__main__":

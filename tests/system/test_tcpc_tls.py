@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""tcpc --tls against Python's ssl and openssl s_server: bytes, farewells, and failures explained."""
+"""tcpc --tls with Python's ssl and openssl s_server: bytes, farewells, and failures explained."""
 
 import fcntl
 import json
