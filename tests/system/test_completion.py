@@ -91,13 +91,19 @@ class Tcpc(CompletionTest):
     def test_options(self):
         self.assertEqual(self.complete("tcpc", "-"), self.options_of("tcpc"))
         self.assertEqual(self.complete("tcpc", "-z", "--no"), ["--no-shutdown"])
-        self.assertEqual(self.complete("tcpc", "-w", ""), [])
+        for option in ("-w", "-e", "--repeat", "--parallel", "--alpn", "--proxy-tlv"):
+            self.assertEqual(self.complete("tcpc", option, ""), [])
+        self.assertEqual(self.complete("tcpc", "--min-version", "1.3"), ["1.3"])
+        self.assertEqual(self.complete("tcpc", "--proxy-protocol", "=", ""), ["1", "2"])
+
+    def test_files(self):
+        self.expect_files("tcpc", "--cafile", "--cert", "--key", "--script")
 
     def test_hosts_and_ports(self):
         hosts = os.path.join(self.folder, "hosts")
         with open(hosts, "w", encoding="ascii") as file:
             file.write("192.0.2.1 alpha.example\n192.0.2.2 beta.example\n")
-        for before in ([], ["-v"], ["-w", "2s"]):
+        for before in ([], ["-v"], ["-w", "2s"], ["--cafile", "=", "x"]):
             self.assertEqual(self.complete("tcpc", *before, "alp", HOSTFILE=hosts),
                              ["alpha.example"])
             if os.path.exists("/etc/services"):
