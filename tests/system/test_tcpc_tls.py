@@ -231,7 +231,7 @@ class BytesTest(TlsTest):
         self.assertRegex(seen[-1], rb"^PROXY TCP4 127\.0\.0\.1 ")
 
     def test_a_key_update_in_the_middle_is_answered(self):
-        process, port = self.openssl_server("-tls1_3")
+        process, port = self.openssl_server("-tls1_3", "-nbio")
         client = self.start(port)
 
         def type_at_server(line):
