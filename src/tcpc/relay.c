@@ -40,6 +40,8 @@ void relay_init(struct relay *relay, struct wire *wire, int signals, const struc
     relay->harmless = isatty(STDOUT_FILENO);
     relay->visible.utf8 = ends_utf8();
     output_open(&relay->output);
+    ends_widen(STDIN_FILENO, BYTES_MAX);
+    ends_widen(relay->output.fd, BYTES_MAX);
 }
 
 void relay_show(struct relay *relay)

@@ -18,6 +18,7 @@ import unittest
 TCPC = os.path.abspath(os.environ.get("TCPC", "./tcpc"))
 PATIENCE = 60  # seconds; a test that takes longer has failed
 MIB = 1 << 20
+F_GETPIPE_SZ = 1032  # see fcntl(2)
 with open(TCPC, "rb") as binary:
     CODE = binary.read()
 SANITIZED = b"__asan_" in CODE or b"__tsan_" in CODE  # its own memory is a multiple of tcpc's
@@ -212,6 +213,8 @@ class PipeTest(unittest.TestCase):
         self.assertEqual(os.read(ours_out, 10), b"x")
         for fd in (theirs_in, theirs_out):
             self.assertFalse(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK)
+            if os.geteuid() == 0:  # others may be out of their share
+                self.assertEqual(fcntl.fcntl(fd, F_GETPIPE_SZ), 256 * 1024)
         os.close(ours_in)
         self.assertEqual(process.wait(PATIENCE), 0)
         for fd in (theirs_in, theirs_out, ours_out):
