@@ -61,7 +61,7 @@ int script_load(struct script *script, const char *path, struct error *error);
  * the peer's end; or, when that is nothing, only closes. */
 int script_read_input(struct script *script, int fd, struct error *error);
 
-/* Whether the bytes have what the step expects; *end: where that ends. */
+/* Whether the bytes, and a NUL behind them, have what the step expects; *end: where that ends. */
 bool script_match(const struct script_step *step, const char *bytes, size_t length, size_t *end);
 
 void script_free(struct script *script);

@@ -27,15 +27,26 @@ void script_run_begin(struct script_run *run, const struct script *script, struc
 
 /* --- what went wrong --- */
 
+static bool is_printable(const char *text)
+{
+    while (*text >= ' ' && *text < 0x7f)
+        text++;
+    return *text == '\0';
+}
+
+/* A regular expression as the user wrote it, as long as that is harmless. */
 static const char *wanted(const struct script_step *step, char text[static WANTED_SHOWN])
 {
     char escaped[WANTED_SHOWN - 2];
+    const char *shown = step->bytes;
     if (step->verb == SCRIPT_END)
         return "the peer's end";
-    escape(step->bytes, step->length, escaped, sizeof escaped);
-    snprintf(text, WANTED_SHOWN, step->verb == SCRIPT_REGEX ? "/%s/" : "\"%s\"", escaped);
-    if (step->verb == SCRIPT_REGEX) /* a regex is the user's own, and shown as it was compiled */
-        snprintf(text, WANTED_SHOWN, "/%.*s/", WANTED_SHOWN - 4, step->bytes);
+    if (step->verb == SCRIPT_EXPECT || !is_printable(shown) || step->length >= sizeof escaped)
+        shown = escape(step->bytes, step->length, escaped, sizeof escaped);
+    if (step->verb == SCRIPT_EXPECT)
+        snprintf(text, WANTED_SHOWN, "\"%s\"", shown);
+    else
+        snprintf(text, WANTED_SHOWN, "/%s/", shown);
     return text;
 }
 
@@ -166,6 +177,7 @@ static enum outcome do_expect(struct script_run *run, const struct script_step *
 {
     size_t end;
     for (;;) {
+        run->bytes[run->held] = '\0';
         if (script_match(step, run->bytes, run->held, &end)) {
             drop(run, end);
             return DONE;

@@ -27,7 +27,7 @@ struct script_run {
     uint64_t sent, received;
     const char *first; /* who took leave first; NULL: nobody */
     size_t held;
-    char bytes[SCRIPT_HELD_MAX];
+    char bytes[SCRIPT_HELD_MAX + 1]; /* and a NUL, for script_match */
 };
 
 /* Begins on a connection that is established. */

@@ -157,8 +157,8 @@ class FailTest(ScriptTest):
                    r'"550 no\\r\\n"\n$')
 
     def test_no_answer(self):
-        self.fails(read_all, "timeout 200ms; expect /x|y/",
-                   r"-e:1: expected /x\|y/, but 0\.2 s are over, and what came is nothing\n$")
+        self.fails(read_all, "timeout 200ms; expect /x|\\.y/",
+                   r"-e:1: expected /x\|\\\.y/, but 0\.2 s are over, and what came is nothing\n$")
 
     def test_the_peer_ends_it(self):
         self.fails(lambda sock: sock.sendall(b"by"), 'expect "bye"',
