@@ -162,10 +162,8 @@ static enum outcome do_send(struct script_run *run, const struct script_step *st
             run->broken = errno;
             return fail_broken(run, error);
         }
-        if (n < 0) { /* the peer may wait for us to take what it says */
-            receive(run);
-            return run->broken ? fail_broken(run, error) : WAIT;
-        }
+        if (n < 0)
+            return WAIT;
         run->step_sent += (size_t)n;
         run->sent += (uint64_t)n;
     }
@@ -277,12 +275,9 @@ enum script_result script_run_turn(struct script_run *run, struct error *error)
 short script_run_events(const struct script_run *run)
 {
     enum script_verb verb = run->script->steps[run->at].verb;
-    short events = 0;
     if (verb == SCRIPT_SEND || verb == SCRIPT_SHUTDOWN)
-        events |= wire_send_events(run->wire);
-    if (verb == SCRIPT_SLEEP || verb == SCRIPT_SHUTDOWN || run->held == SCRIPT_HELD_MAX)
-        return events;
-    return run->peer_done ? events : events | wire_receive_events(run->wire);
+        return wire_send_events(run->wire);
+    return verb == SCRIPT_SLEEP ? 0 : wire_receive_events(run->wire);
 }
 
 /* A connection from which nothing is wanted is left out: poll would tell of its end for ever. */

@@ -5,6 +5,7 @@
 import fcntl
 import json
 import os
+import select
 import socket
 import ssl
 import struct
@@ -51,6 +52,24 @@ class BytesTest(TlsTest):
                 self.assertEqual((done.returncode, done.stderr), (0, b""))
                 self.assertTrue(done.stdout == BULK, "what came back is something else")
                 self.assertTrue(server.finish() == BULK, "what arrived is something else")
+
+    def test_what_is_decrypted_already_is_not_forgotten(self):
+        """A record of which a part finds no room, and behind which nothing comes: poll is silent."""
+        release = threading.Event()
+        self.addCleanup(release.set)
+        for size in range(430000, 540000, 5000):  # around what a pipe and tcpc hold
+            def talk(sock, size=size):
+                for at in range(0, size, 10000):  # so that no record ends where a buffer does
+                    sock.sendall(bytes(min(10000, size - at)))
+                release.wait(PATIENCE)
+            process = self.start(Server(self, talk, server_context()).port)
+            tcpdtest.wait_still(lambda pipe=process.stdout: fcntl.ioctl(pipe, termios.FIONREAD,
+                                                                        bytes(4)), quiet=0.05)
+            left = size
+            while left > 0:
+                self.assertTrue(select.select([process.stdout], [], [], PATIENCE / 4)[0],
+                                f"the last {left} of {size} bytes do not come")
+                left -= len(os.read(process.stdout.fileno(), left))
 
     def test_memory_stays_bounded_while_the_reader_stops(self):
         def flood(sock):
