@@ -54,7 +54,7 @@ class BytesTest(TlsTest):
                 self.assertTrue(server.finish() == BULK, "what arrived is something else")
 
     def test_what_is_decrypted_already_is_not_forgotten(self):
-        """A record of which a part finds no room, and behind which nothing comes: poll is silent."""
+        """A record finds room in part, and nothing comes behind it: poll is silent."""
         release = threading.Event()
         self.addCleanup(release.set)
         for size in range(430000, 540000, 5000):  # around what a pipe and tcpc hold
