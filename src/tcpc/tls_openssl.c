@@ -28,6 +28,14 @@ static int note_verification(int good, X509_STORE_CTX *store)
     return good;
 }
 
+/* OpenSSL makes a copy, but wants what it copies not to be const. */
+static int ask_for(SSL *ssl, const char *name)
+{
+    char copy[TLS_NAME_MAX];
+    snprintf(copy, sizeof copy, "%s", name);
+    return SSL_set_tlsext_host_name(ssl, copy) == 1;
+}
+
 static int expect_name(const struct tls *tls)
 {
     const struct tls_context *context = tls->context;
@@ -38,7 +46,7 @@ static int expect_name(const struct tls *tls)
         return X509_VERIFY_PARAM_set1_ip_asc(parameters, context->name);
     X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     return X509_VERIFY_PARAM_set1_host(parameters, context->name, 0) &&
-           SSL_set_tlsext_host_name(tls->ssl, context->name);
+           ask_for(tls->ssl, context->name);
 }
 
 static int prepare(struct tls *tls, int fd)
