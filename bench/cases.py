@@ -9,6 +9,7 @@ import sys
 import time
 
 import measure
+import pipes
 import servers
 from measure import CALLGRIND, STRACE, Load
 
@@ -417,7 +418,33 @@ def beside_refusals(effort):
     return table
 
 
+# --- Clients ---
+
+
+def pipe(effort):
+    """Clients in turns through one echo: the ratios are to tcpc."""
+    say("clients as pipes")
+    size = effort.gigabytes << 30
+    table = Table("pipe", f"Clients as a pipe: {effort.gigabytes} GiB each way at once, through "
+                  "an echo", ["time, ratio", "CPU, ratio", "GiB/s", "CPU, ms for a GiB"])
+    with servers.bare_epoll().start() as running:
+        every = pipes.clients(measure.HOST, str(running.port))
+        results = {name: [] for name, _, _ in every}
+        for number in range(effort.rounds + 1):
+            for name, _, command in every:
+                turn = pipes.through(command, size)
+                if number > 0:  # the first round warms up
+                    results[name].append(turn)
+    for name, note, _ in every:
+        seconds, cpu = [statistics.median(turn[key] for turn in results[name])
+                        for key in ("seconds", "cpu_s")]
+        table.rows.append((name, note, paired(results, name, "tcpc", "seconds"),
+                           paired(results, name, "tcpc", "cpu_s"), effort.gigabytes / seconds,
+                           cpu * 1000 / effort.gigabytes))
+    return table
+
+
 QUICK_CASES = [counts, memory, echo, short, bulk, echo_beside_idle, slow_peers,
                refusals, beside_refusals, shares, start_up]
 ALL_CASES = [counts, memory, echo, echo_many, echo_beside_idle, short, short_processes, bulk,
-             slow_peers, refusals, beside_refusals, workers, shares, start_up]
+             slow_peers, refusals, beside_refusals, workers, shares, start_up, pipe]

@@ -43,6 +43,14 @@ enum proxy_verdict proxy_read(struct proxy_header *header, const void *bytes, si
 size_t proxy_write(unsigned char bytes[static PROXY_HEADER_MAX], int version,
                    const struct addr *source, const struct addr *destination);
 
+/*
+ * Adds elements (type, length, value: as they stand on the wire) to a header of version 2 that
+ * proxy_write has written, and a CRC32C over all of it if there shall be one.  All together must
+ * be no longer than PROXY_HEADER_MAX.  Returns the new length.
+ */
+size_t proxy_write_tlvs(unsigned char bytes[static PROXY_HEADER_MAX], size_t length,
+                        const void *tlvs, size_t tlvs_length, bool checksum);
+
 /* CRC32C (RFC 3720, B.4) of what came before and these bytes; begins with 0. */
 uint32_t proxy_crc32c(uint32_t crc, const void *bytes, size_t length);
 

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LENGTH_PLACE 14 /* in a header of version 2 stands how much follows the fixed part */
+#define FIXED        16
+
 static bool is_ip(const struct addr *addr)
 {
     return addr->family == AF_INET || addr->family == AF_INET6;
@@ -53,10 +56,10 @@ static size_t write_v1(unsigned char *out, const struct addr *source,
                             both ? '4' : '6', from, to, source->port, destination->port);
 }
 
-static void put_port(unsigned char *at, uint16_t port)
+static void put_number(unsigned char *at, uint16_t number)
 {
-    at[0] = (unsigned char)(port >> 8);
-    at[1] = (unsigned char)port;
+    at[0] = (unsigned char)(number >> 8);
+    at[1] = (unsigned char)number;
 }
 
 /* The address block; returns its length. */
@@ -72,8 +75,8 @@ static size_t write_block(unsigned char *block, const struct addr *source,
         map(source, block);
         map(destination, block + size);
     }
-    put_port(block + 2 * size, source->port);
-    put_port(block + 2 * size + 2, destination->port);
+    put_number(block + 2 * size, source->port);
+    put_number(block + 2 * size + 2, destination->port);
     return 2 * size + 4;
 }
 
@@ -87,7 +90,7 @@ static size_t write_v2(unsigned char *out, const struct addr *source,
     size_t length = write_block(out + sizeof start, source, destination);
     out[12] = 0x21;
     out[13] = length == 12 ? 0x11 : 0x21;
-    put_port(out + 14, (uint16_t)length);
+    put_number(out + LENGTH_PLACE, (uint16_t)length);
     return sizeof start + length;
 }
 
@@ -96,4 +99,29 @@ size_t proxy_write(unsigned char bytes[static PROXY_HEADER_MAX], int version,
 {
     return version == 1 ? write_v1(bytes, source, destination)
                         : write_v2(bytes, source, destination);
+}
+
+#define CRC_TLV_LENGTH ((size_t)7)
+
+/* The checksum is made with zeros in its own place. */
+static size_t add_checksum(unsigned char *bytes, size_t length)
+{
+    static const unsigned char empty[CRC_TLV_LENGTH] = {0x03, 0, 4};
+    unsigned char *value = bytes + length + 3;
+    memcpy(bytes + length, empty, sizeof empty);
+    length += sizeof empty;
+    put_number(bytes + LENGTH_PLACE, (uint16_t)(length - FIXED));
+    uint32_t crc = proxy_crc32c(0, bytes, length);
+    put_number(value, (uint16_t)(crc >> 16));
+    put_number(value + 2, (uint16_t)crc);
+    return length;
+}
+
+size_t proxy_write_tlvs(unsigned char bytes[static PROXY_HEADER_MAX], size_t length,
+                        const void *tlvs, size_t tlvs_length, bool checksum)
+{
+    memcpy(bytes + length, tlvs, tlvs_length);
+    length += tlvs_length;
+    put_number(bytes + LENGTH_PLACE, (uint16_t)(length - FIXED));
+    return checksum ? add_checksum(bytes, length) : length;
 }

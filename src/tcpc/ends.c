@@ -38,6 +38,13 @@ static void open_pipe(struct output *output)
         output->fd = own;
 }
 
+void ends_widen(int fd, int size)
+{
+    int now = fcntl(fd, F_GETPIPE_SZ);
+    if (now > 0 && now < size)
+        fcntl(fd, F_SETPIPE_SZ, size);
+}
+
 void output_open(struct output *output)
 {
     struct stat status;

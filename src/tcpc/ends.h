@@ -22,6 +22,12 @@ struct output {
 /* Opens /dev/null for each of 0, 1 and 2 that is closed, lest a socket become standard output. */
 int ends_fill(struct error *error);
 
+/*
+ * Lets a pipe hold `size` bytes if it holds less and the system allows it: each turn then moves
+ * more.  Whoever else has the pipe does not notice.  Other files stay as they are.
+ */
+void ends_widen(int fd, int size);
+
 /* Finds out how standard output can be written without blocking. */
 void output_open(struct output *output);
 

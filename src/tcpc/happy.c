@@ -55,7 +55,8 @@ static void tell_failed(const struct race *race, size_t i, const char *why)
     char text[ADDR_TEXT_MAX];
     addr_format(&race->addrs[i], text);
     story_tell_facts(race->story, STORY_FAILED,
-                     json_pack("{s:s, s:s}", "address", text, "reason", why), "%s: %s", text, why);
+                     json_pack("{s:o, s:s}", "address", story_text(text), "reason", why), "%s: %s",
+                     text, why);
 }
 
 static void attempt_failed(struct race *race, size_t i, int errnum)
@@ -84,10 +85,11 @@ static void tell_connected(const struct race *race, size_t i)
     double milliseconds = (double)(clock_now() - race->attempts[i].begun) / (double)CLOCK_MS;
     addr_format(&race->addrs[i], remote);
     addr_format(&own, local);
-    story_tell_facts(race->story, STORY_CONNECTED,
-                     json_pack("{s:s, s:s, s:f}", "remote", remote, "local", local, "handshake_ms",
-                               milliseconds),
-                     "to %s from %s, handshake %.3f ms", remote, local, milliseconds);
+    story_tell(race->story, STORY_CONNECTED, "to %s from %s, handshake %.3f ms", remote, local,
+               milliseconds);
+    story_fact(race->story, "connection",
+               json_pack("{s:o, s:o, s:f}", "remote", story_text(remote), "local",
+                         story_text(local), "handshake_ms", milliseconds));
 }
 
 static void attempt_won(struct race *race, size_t i)
@@ -104,29 +106,39 @@ static void set_nodelay(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+int happy_begin(const struct addr *addr, struct trace *trace, uint64_t *begun)
+{
+    struct sockaddr_storage storage;
+    socklen_t length = addr_to_sockaddr(addr, &storage);
+    int fd = socket(addr->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    set_nodelay(fd);
+    trace_attempt(trace, fd, addr);
+    *begun = clock_now();
+    if (connect(fd, (struct sockaddr *)&storage, length) == 0 || errno == EINPROGRESS)
+        return fd;
+    int errnum = errno;
+    trace_closing(trace, fd, false);
+    close(fd);
+    errno = errnum;
+    return -1;
+}
+
 static void attempt_start(struct race *race)
 {
     size_t i = race->started++;
-    struct sockaddr_storage storage;
-    socklen_t length = addr_to_sockaddr(&race->addrs[i], &storage);
     char text[ADDR_TEXT_MAX];
     addr_format(&race->addrs[i], text);
-    story_tell_facts(race->story, STORY_TRYING, json_pack("{s:s}", "address", text), "%s", text);
+    story_tell_facts(race->story, STORY_TRYING, json_pack("{s:o}", "address", story_text(text)),
+                     "%s", text);
     race->running++;
-    int fd = socket(race->addrs[i].family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    race->attempts[i] = (struct attempt){.fd = fd};
-    if (fd < 0) {
+    race->attempts[i].fd =
+        happy_begin(&race->addrs[i], race->story->trace, &race->attempts[i].begun);
+    if (race->attempts[i].fd < 0)
         attempt_failed(race, i, errno);
-        return;
-    }
-    set_nodelay(fd);
-    trace_attempt(race->story->trace, fd, &race->addrs[i]);
-    race->attempts[i].begun = clock_now();
-    race->next_start = race->attempts[i].begun + HAPPY_DELAY;
-    if (connect(fd, (struct sockaddr *)&storage, length) == 0)
-        attempt_won(race, i);
-    else if (errno != EINPROGRESS)
-        attempt_failed(race, i, errno);
+    else
+        race->next_start = race->attempts[i].begun + HAPPY_DELAY;
 }
 
 static void attempt_check(struct race *race, size_t i)

@@ -26,6 +26,13 @@
 void happy_order(struct addr *addrs, size_t count);
 
 /*
+ * Begins to connect: a stream socket, non-blocking and close-on-exec, that poll(2) says can be
+ * written when SO_ERROR tells how it went.  -1 with errno: it went wrong at once.
+ * *begun: clock_now() just before its first segment.  trace looks at it from outside; NULL: nobody.
+ */
+int happy_begin(const struct addr *addr, struct trace *trace, uint64_t *begun);
+
+/*
  * Connects to the first address that answers, in the order given, of at most
  * RESOLVE_MAX.  Gives up at the moment deadline (clock_now(); 0: when the last attempt has failed).
  * Returns a connected stream socket, non-blocking and close-on-exec, that the

@@ -26,6 +26,9 @@ int header_send(const struct options *options, int fd, struct error *error)
     if (!options->has_destination)
         find_peer(fd, &destination);
     size_t length = proxy_write(bytes, options->proxy_version, &source, &destination);
+    if (options->proxy_version == 2)
+        length = proxy_write_tlvs(bytes, length, options->tlvs.bytes, options->tlvs.length,
+                                  options->tlvs.checksum);
     ssize_t sent = sock_send(fd, bytes, length);
     if (sent == (ssize_t)length)
         return 0;

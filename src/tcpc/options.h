@@ -6,11 +6,16 @@
 #include "base/error.h"
 #include "io/addr.h"
 #include "tcpc/target.h"
+#include "tcpc/tls.h"
+#include "tcpc/tlv.h"
 #include "tcpc/trace.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#define OPTIONS_REPEAT_MAX   10000000u
+#define OPTIONS_PARALLEL_MAX 4000u
 
 enum options_task { OPTIONS_CONNECT, OPTIONS_HELP, OPTIONS_VERSION };
 
@@ -21,11 +26,18 @@ struct options {
     bool half_close;  /* pass the end of standard input on as a FIN */
     bool zero;        /* connect, say how it went, close */
     bool verbose;
-    bool json;
-    struct trace_wish trace; /* nothing of it when neither drawn nor captured */
-    int proxy_version;       /* of the header of the PROXY protocol that is sent first; 0: none */
+    bool json; /* what verbose tells, as one object at the end */
+    bool crlf; /* a newline of standard input is sent as CR LF */
+    bool hex;  /* what the peer sends is shown with all that is not printable as \xHH */
+    bool use_tls;
+    struct tls_wishes tls;
+    const char *script_file, *script_text; /* the script itself, or where it stands; else NULL */
+    unsigned repeat, parallel;             /* 0: not said */
+    struct trace_wish trace;               /* nothing of it when neither drawn nor captured */
+    int proxy_version; /* of the header of the PROXY protocol that is sent first; 0: none */
     bool has_source, has_destination;
     struct addr source, destination; /* in that header, instead of the connection's own */
+    struct tlv_list tlvs;            /* behind them */
     struct target target;
 };
 

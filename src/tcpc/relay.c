@@ -2,6 +2,7 @@
 #include "tcpc/relay.h"
 
 #include "base/clock.h"
+#include "tcpc/crlf.h"
 #include "tcpc/signals.h"
 #include "tcpc/trace.h"
 
@@ -20,16 +21,19 @@
  */
 #define PATIENCE (500 * CLOCK_MS)
 
-/* Received at once when each byte may become four. */
-#define HARMLESS_MOST ((size_t)16 * 1024)
+/* Received, or read, at once when each byte may become several. */
+#define TRANSLATED_MOST ((size_t)16 * 1024)
+
+/* TLS hands over one record at a time; so many in a turn. */
+#define RECORDS_MOST 16
 
 enum slot { SLOT_INPUT, SLOT_SOCKET, SLOT_OUTPUT, SLOT_SIGNALS, SLOT_TRACE, SLOTS };
 
-void relay_init(struct relay *relay, int socket, int signals, const struct story *story)
+void relay_init(struct relay *relay, struct wire *wire, int signals, const struct story *story)
 {
     memset(relay, 0, offsetof(struct relay, up));
     relay->up.start = relay->up.end = relay->down.start = relay->down.end = 0;
-    relay->socket = socket;
+    relay->wire = wire;
     relay->signals = signals;
     relay->story = story;
     relay->half_close = true;
@@ -37,6 +41,14 @@ void relay_init(struct relay *relay, int socket, int signals, const struct story
     relay->harmless = isatty(STDOUT_FILENO);
     relay->visible.utf8 = ends_utf8();
     output_open(&relay->output);
+    ends_widen(STDIN_FILENO, BYTES_MAX);
+    ends_widen(relay->output.fd, BYTES_MAX);
+}
+
+void relay_show(struct relay *relay)
+{
+    relay->harmless = true;
+    relay->visible.hex = true;
 }
 
 void relay_fini(struct relay *relay)
@@ -54,7 +66,7 @@ static size_t receive_room(struct relay *relay, char **back)
     if (room < VISIBLE_MAX(64))
         return 0;
     room = room / 4 - 5;
-    return room < HARMLESS_MOST ? room : HARMLESS_MOST;
+    return room < TRANSLATED_MOST ? room : TRANSLATED_MOST;
 }
 
 static void finished_first(struct relay *relay, const char *who)
@@ -112,19 +124,15 @@ static void peer_ended(struct relay *relay)
         bytes_added(&relay->down, visible_finish(&relay->visible, back));
 }
 
-static json_t *bytes_fact(uint64_t bytes)
-{
-    return json_pack("{s:I}", "bytes", (json_int_t)bytes);
-}
-
 static void peer_finished(struct relay *relay)
 {
     peer_ended(relay);
     if (relay->broken)
         return;
     finished_first(relay, "the peer");
-    story_tell_facts(relay->story, STORY_PEER_FINISHED, bytes_fact(relay->received),
-                     "FIN after %" PRIu64 " bytes", relay->received);
+    story_tell_facts(relay->story, STORY_PEER_FINISHED, story_bytes(relay->story, relay->received),
+                     "%s after %" PRIu64 " bytes", wire_peer_farewell(relay->wire),
+                     relay->received);
 }
 
 /*
@@ -141,24 +149,32 @@ static void relay_break(struct relay *relay, int errnum)
     bytes_front(&relay->up, &lost);
     bytes_drained(&relay->up, lost);
     finished_first(relay, "the peer, by a reset");
-    const char *reason = strerrordesc_np(errnum);
-    story_tell_facts(relay->story, STORY_RESET,
-                     json_pack("{s:s, s:I}", "reason", reason, "unsent", (json_int_t)lost),
-                     "%s; %zu bytes not sent", reason, lost);
+    const char *reason = wire_reason(relay->wire, errnum);
+    story_tell_facts(
+        relay->story, STORY_RESET,
+        json_pack("{s:o, s:I}", "reason", story_text(reason), "unsent", (json_int_t)lost),
+        "%s; %zu bytes not sent", reason, lost);
+}
+
+/* Whether all is sent, and the farewell is what comes next. */
+static bool wants_farewell(const struct relay *relay)
+{
+    return relay->half_close && relay->input == RELAY_INPUT_ENDED && !relay->half_closed &&
+           !relay->broken && bytes_empty(&relay->up);
 }
 
 static void half_close(struct relay *relay)
 {
-    if (relay->input != RELAY_INPUT_ENDED || relay->half_closed || relay->broken)
+    if (!wants_farewell(relay))
         return;
-    if (!relay->half_close || !bytes_empty(&relay->up))
+    if (wire_finish(relay->wire) != 0) {
+        relay_break(relay, errno == EAGAIN ? 0 : errno);
         return;
+    }
     relay->half_closed = true;
-    trace_finishing(relay->story->trace, relay->socket);
-    shutdown(relay->socket, SHUT_WR);
     finished_first(relay, "this side");
-    story_tell_facts(relay->story, STORY_HALF_CLOSED, bytes_fact(relay->sent),
-                     "FIN after %" PRIu64 " bytes", relay->sent);
+    story_tell_facts(relay->story, STORY_HALF_CLOSED, story_bytes(relay->story, relay->sent),
+                     "%s after %" PRIu64 " bytes", wire_own_farewell(relay->wire), relay->sent);
 }
 
 void relay_end_input(struct relay *relay)
@@ -177,8 +193,14 @@ size_t relay_push(struct relay *relay, const char *bytes, size_t length)
 {
     size_t room;
     char *back = bytes_back(&relay->up, &room);
+    if (relay->crlf)
+        room /= CRLF_GROWTH;
     if (length > room)
         length = room;
+    if (relay->crlf) {
+        bytes_added(&relay->up, crlf_feed(&relay->after_return, bytes, length, back));
+        return length;
+    }
     memcpy(back, bytes, length);
     bytes_added(&relay->up, length);
     return length;
@@ -190,13 +212,25 @@ static void input_failed(struct relay *relay, int errnum)
     relay_end_input(relay);
 }
 
-static void read_input(struct relay *relay)
+static size_t input_room(struct relay *relay, char **back)
 {
     size_t room;
-    char *back = bytes_back(&relay->up, &room);
-    ssize_t n = read(STDIN_FILENO, back, room);
+    *back = bytes_back(&relay->up, &room);
+    if (!relay->crlf)
+        return room;
+    room /= CRLF_GROWTH;
+    return room < TRANSLATED_MOST ? room : TRANSLATED_MOST;
+}
+
+static void read_input(struct relay *relay)
+{
+    char scratch[TRANSLATED_MOST], *back;
+    size_t room = input_room(relay, &back);
+    ssize_t n = read(STDIN_FILENO, relay->crlf ? scratch : back, room);
     relay->input_time = clock_now();
-    if (n > 0)
+    if (n > 0 && relay->crlf)
+        relay_push(relay, scratch, (size_t)n);
+    else if (n > 0)
         bytes_added(&relay->up, (size_t)n);
     else if (n == 0)
         relay_end_input(relay);
@@ -208,9 +242,9 @@ static void send_up(struct relay *relay)
 {
     size_t length;
     const char *front = bytes_front(&relay->up, &length);
-    ssize_t n = send(relay->socket, front, length, MSG_NOSIGNAL);
+    ssize_t n = wire_send(relay->wire, front, length);
     if (n < 0) {
-        relay_break(relay, errno == EAGAIN || errno == EINTR ? 0 : errno);
+        relay_break(relay, errno == EAGAIN ? 0 : errno);
         return;
     }
     relay->sent += (uint64_t)n;
@@ -223,27 +257,37 @@ static void send_up(struct relay *relay)
 static void received(struct relay *relay, size_t length)
 {
     if (relay->received == 0)
-        story_tell_facts(relay->story, STORY_FIRST_BYTE, bytes_fact(length),
+        story_tell_facts(relay->story, STORY_FIRST_BYTE, story_bytes(relay->story, length),
                          "from the peer, in a piece of %zu", length);
     relay->received += length;
 }
 
-static void receive_down(struct relay *relay)
+/* True when there may be more at once. */
+static bool receive_piece(struct relay *relay)
 {
-    char scratch[HARMLESS_MOST], *back;
+    char scratch[TRANSLATED_MOST], *back;
     size_t room = receive_room(relay, &back);
-    ssize_t n = recv(relay->socket, relay->harmless ? scratch : back, room, 0);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
+    if (room == 0)
+        return false;
+    ssize_t n = wire_recv(relay->wire, relay->harmless ? scratch : back, room);
+    if (n < 0 && errno == EAGAIN)
+        return false;
     if (n <= 0) {
         relay_break(relay, n < 0 ? errno : 0);
         peer_finished(relay);
-        return;
+        return false;
     }
     received(relay, (size_t)n);
     if (relay->harmless)
         n = (ssize_t)visible_feed(&relay->visible, scratch, (size_t)n, back);
     bytes_added(&relay->down, (size_t)n);
+    return relay->wire->tls != NULL;
+}
+
+static void receive_down(struct relay *relay)
+{
+    for (int i = 0; i < RECORDS_MOST && receive_piece(relay); i++)
+        continue;
 }
 
 static void output_failed(struct relay *relay, int errnum)
@@ -284,21 +328,30 @@ static void take_signal(struct relay *relay)
 
 static bool wants_input(struct relay *relay)
 {
-    size_t room;
-    bytes_back(&relay->up, &room);
+    char *back;
     if (relay->input == RELAY_INPUT_KEYS)
         return true;
-    return relay->input == RELAY_INPUT_BYTES && room > 0;
+    return relay->input == RELAY_INPUT_BYTES && input_room(relay, &back) > 0;
+}
+
+static bool wants_receive(struct relay *relay)
+{
+    char *back;
+    return !relay->peer_done && receive_room(relay, &back) > 0;
+}
+
+static bool wants_send(const struct relay *relay)
+{
+    return !relay->broken && (!bytes_empty(&relay->up) || wants_farewell(relay));
 }
 
 static short socket_events(struct relay *relay)
 {
-    char *back;
     short events = 0;
-    if (!relay->peer_done && receive_room(relay, &back) > 0)
-        events |= POLLIN;
-    if (!relay->broken && !bytes_empty(&relay->up))
-        events |= POLLOUT;
+    if (wants_receive(relay))
+        events |= wire_receive_events(relay->wire);
+    if (wants_send(relay))
+        events |= wire_send_events(relay->wire);
     return events;
 }
 
@@ -314,11 +367,11 @@ static void prepare(struct relay *relay, struct pollfd polls[static SLOTS])
     polls[SLOT_INPUT] =
         (struct pollfd){.fd = wants_input(relay) ? STDIN_FILENO : -1, .events = POLLIN};
     polls[SLOT_SOCKET] =
-        (struct pollfd){.fd = events || news ? relay->socket : -1, .events = events};
+        (struct pollfd){.fd = events || news ? relay->wire->fd : -1, .events = events};
     polls[SLOT_OUTPUT] =
         (struct pollfd){.fd = bytes_empty(&relay->down) ? -1 : relay->output.fd, .events = POLLOUT};
     polls[SLOT_SIGNALS] = (struct pollfd){.fd = relay->signals, .events = POLLIN};
-    polls[SLOT_TRACE] = (struct pollfd){.fd = trace_fd(relay->story->trace), .events = POLLIN};
+    polls[SLOT_TRACE] = (struct pollfd){.fd = trace_fd(relay->wire->trace), .events = POLLIN};
 }
 
 /* The socket's own error, read once: it tells a reset also when there is no room to receive. */
@@ -326,19 +379,24 @@ static void check_socket(struct relay *relay)
 {
     int errnum = 0;
     socklen_t length = sizeof errnum;
-    getsockopt(relay->socket, SOL_SOCKET, SO_ERROR, &errnum, &length);
+    getsockopt(relay->wire->fd, SOL_SOCKET, SO_ERROR, &errnum, &length);
     relay_break(relay, errnum);
 }
 
-static void serve_socket(struct relay *relay, const struct pollfd *ready)
+static void serve_socket(struct relay *relay, short revents, bool pending)
 {
-    if (ready->revents & POLLERR)
+    const short over = POLLHUP | POLLERR;
+    if (revents & POLLERR)
         check_socket(relay);
-    if (ready->revents & POLLHUP)
+    if (revents & POLLHUP)
         relay->hung_up = true;
-    if ((ready->revents & (POLLOUT | POLLHUP)) && !bytes_empty(&relay->up))
-        send_up(relay);
-    if ((ready->events & POLLIN) && (ready->revents & (POLLIN | POLLHUP | POLLERR)))
+    if (wants_send(relay) && revents & (wire_send_events(relay->wire) | POLLHUP)) {
+        if (bytes_empty(&relay->up))
+            half_close(relay);
+        else
+            send_up(relay);
+    }
+    if (wants_receive(relay) && (pending || revents & (wire_receive_events(relay->wire) | over)))
         receive_down(relay);
 }
 
@@ -356,17 +414,18 @@ static enum relay_event serve_input(struct relay *relay, const struct pollfd *re
 enum relay_event relay_turn(struct relay *relay)
 {
     struct pollfd polls[SLOTS];
-    struct trace *trace = relay->story->trace;
-    trace_look(trace);
+    trace_look(relay->wire->trace);
     if (relay_over(relay))
         return RELAY_OVER;
     prepare(relay, polls);
-    if (poll(polls, SLOTS, trace_patience(trace, relay_patience(relay))) <= 0)
+    bool pending = wire_pending(relay->wire) && wants_receive(relay);
+    int most = pending ? 0 : relay_patience(relay);
+    if (poll(polls, SLOTS, trace_patience(relay->wire->trace, most)) < 0)
         return RELAY_GOING;
     if (polls[SLOT_SIGNALS].revents)
         take_signal(relay);
     if (polls[SLOT_OUTPUT].revents)
         write_down(relay);
-    serve_socket(relay, &polls[SLOT_SOCKET]);
+    serve_socket(relay, polls[SLOT_SOCKET].revents, pending);
     return serve_input(relay, &polls[SLOT_INPUT]);
 }

@@ -12,6 +12,7 @@
 #include "tcpc/ends.h"
 #include "tcpc/story.h"
 #include "tcpc/visible.h"
+#include "tcpc/wire.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,15 +32,15 @@ enum relay_event {
 };
 
 struct relay {
-    int socket;  /* connected and non-blocking; borrowed */
-    int signals; /* from signals_open; borrowed */
+    struct wire *wire; /* connected; borrowed */
+    int signals;       /* from signals_open; borrowed */
     const struct story *story;
     struct output output;
     enum relay_input input;
     bool patient;            /* input may still bring something after the peer has finished */
     bool half_close;         /* whether the end of input is passed on to the peer */
-    bool half_closed;        /* our FIN is sent */
-    bool peer_done;          /* nothing more comes from the peer: FIN or error */
+    bool half_closed;        /* our farewell is sent */
+    bool peer_done;          /* nothing more comes from the peer: its farewell or an error */
     bool hung_up;            /* poll has nothing more to tell about the connection */
     bool stopped;            /* a signal, or an end of ours is gone */
     int broken;              /* errno that ended the connection, or 0 */
@@ -48,7 +49,9 @@ struct relay {
     uint64_t sent, received; /* bytes of the connection */
     const char *first;       /* who finished first, in words; NULL: nobody yet */
     struct error failure;    /* an end of ours that failed; text empty if none did */
-    bool harmless;           /* what is written is made harmless for a terminal */
+    bool harmless;           /* what is written is made harmless for a terminal, or shown (hex) */
+    bool crlf;               /* a newline of the input is sent as CR LF */
+    bool after_return;       /* the input's last byte was a CR */
     struct visible visible;
     /* Takes over writing when set; takes all that it is given. */
     void (*print)(void *context, const char *bytes, size_t length);
@@ -59,7 +62,10 @@ struct relay {
 };
 
 /* Begins with nothing queued, and with standard input to be sent as it comes. */
-void relay_init(struct relay *relay, int socket, int signals, const struct story *story);
+void relay_init(struct relay *relay, struct wire *wire, int signals, const struct story *story);
+
+/* Shows what is not printable, whatever standard output is. */
+void relay_show(struct relay *relay);
 
 void relay_fini(struct relay *relay);
 

@@ -2,14 +2,14 @@
 #include "tcpc/story.h"
 
 #include "base/clock.h"
+#include "tcpc/escape.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#define DETAILS_MAX_BYTES 960
-#define LINE_MAX_BYTES    8192 /* each byte may become six, and facts repeat what is in details */
+#define LINE_MAX_BYTES 1024
 
 static const char *const names[] = {
     [STORY_RESOLVING] = "resolving",
@@ -17,6 +17,8 @@ static const char *const names[] = {
     [STORY_TRYING] = "trying",
     [STORY_FAILED] = "failed",
     [STORY_CONNECTED] = "connected",
+    [STORY_TLS] = "TLS",
+    [STORY_CERTIFICATE] = "certificate",
     [STORY_FIRST_BYTE] = "first byte",
     [STORY_HALF_CLOSED] = "half-closed",
     [STORY_PEER_FINISHED] = "peer finished",
@@ -25,6 +27,7 @@ static const char *const names[] = {
     [STORY_OUTPUT] = "output",
     [STORY_KERNEL] = "kernel",
     [STORY_CLOSED] = "closed",
+    [STORY_SCRIPT] = "script",
 };
 
 static void print_stderr(void *context, const char *line)
@@ -33,9 +36,16 @@ static void print_stderr(void *context, const char *line)
     fputs(line, stderr);
 }
 
-void story_begin(struct story *story, bool aloud)
+void story_begin(struct story *story, bool aloud, bool json)
 {
     *story = (struct story){.aloud = aloud, .start = clock_now(), .print = print_stderr};
+    if (json)
+        story->told = json_pack("{s:[]}", "steps");
+}
+
+bool story_heard(const struct story *story)
+{
+    return story->aloud || story->told;
 }
 
 /* "first byte" is a good name in a sentence, "first_byte" in an object. */
@@ -48,27 +58,16 @@ static json_t *name_of(enum story_step step)
     return json_string(name);
 }
 
-/* What is not UTF-8, which only the user's own words can be, is left out. */
-static void print_object(const struct story *story, enum story_step step, uint64_t time,
-                         const char *details, json_t *facts)
+static void collect(const struct story *story, uint64_t time, enum story_step step,
+                    const char *details, json_t *facts)
 {
-    char line[LINE_MAX_BYTES];
-    json_t *object = json_object();
-    json_object_set_new(object, "time_ms", json_real((double)time / (double)CLOCK_MS));
-    json_object_set_new(object, "step", name_of(step));
-    json_object_set_new(object, "text", json_string(details));
-    json_object_update(object, facts);
-    size_t length =
-        json_dumpb(object, line, sizeof line - 1, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    json_decref(object);
-    if (length == 0 || length >= sizeof line - 1)
-        return;
-    line[length] = '\n';
-    line[length + 1] = '\0';
-    story->print(story->context, line);
+    json_t *told = json_pack("{s:f, s:o, s:o}", "time_ms", (double)time / (double)CLOCK_MS, "step",
+                             name_of(step), "text", story_text(details));
+    json_object_update(told, facts);
+    json_array_append_new(json_object_get(story->told, "steps"), told);
 }
 
-static void print_sentence(const struct story *story, enum story_step step, uint64_t time,
+static void print_sentence(const struct story *story, uint64_t time, enum story_step step,
                            const char *details)
 {
     char line[LINE_MAX_BYTES];
@@ -83,12 +82,17 @@ static void tell(const struct story *story, enum story_step step, json_t *facts,
 static void tell(const struct story *story, enum story_step step, json_t *facts, const char *format,
                  va_list args)
 {
-    char details[DETAILS_MAX_BYTES];
+    char details[LINE_MAX_BYTES - 64];
+    if (!story_heard(story)) {
+        json_decref(facts);
+        return;
+    }
+    uint64_t time = story_time(story);
     vsnprintf(details, sizeof details, format, args);
-    if (story->json)
-        print_object(story, step, story_time(story), details, facts);
-    else if (story->aloud)
-        print_sentence(story, step, story_time(story), details);
+    if (story->told)
+        collect(story, time, step, details, facts);
+    if (story->aloud)
+        print_sentence(story, time, step, details);
     json_decref(facts);
 }
 
@@ -107,6 +111,36 @@ void story_tell_facts(const struct story *story, enum story_step step, json_t *f
     va_start(args, format);
     tell(story, step, facts, format, args);
     va_end(args);
+}
+
+json_t *story_bytes(const struct story *story, uint64_t bytes)
+{
+    return story->told ? json_pack("{s:I}", "bytes", (json_int_t)bytes) : NULL;
+}
+
+void story_fact(const struct story *story, const char *name, json_t *value)
+{
+    if (story->told)
+        json_object_set_new(story->told, name, value);
+    else
+        json_decref(value);
+}
+
+json_t *story_text(const char *text)
+{
+    char escaped[LINE_MAX_BYTES];
+    json_t *value = json_string(text);
+    return value ? value : json_string(escape(text, strlen(text), escaped, sizeof escaped));
+}
+
+void story_end(struct story *story, FILE *file)
+{
+    if (!story->told)
+        return;
+    json_dumpf(story->told, file, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    fputc('\n', file);
+    json_decref(story->told);
+    story->told = NULL;
 }
 
 uint64_t story_time(const struct story *story)

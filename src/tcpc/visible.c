@@ -14,16 +14,23 @@ static char *put_hex(char *out, unsigned char byte)
     return out;
 }
 
-static char *put_ascii(char *out, unsigned char byte)
+static bool passes(const struct visible *visible, unsigned char byte)
 {
-    if (byte >= 0x20 && byte != 0x7f) {
+    if (byte == '\n')
+        return true;
+    if (byte == '\t' || byte == '\\')
+        return !visible->hex;
+    return byte >= 0x20 && byte != 0x7f;
+}
+
+static char *put_ascii(const struct visible *visible, char *out, unsigned char byte)
+{
+    if (passes(visible, byte)) {
         *out++ = (char)byte;
         return out;
     }
-    if (byte == '\n' || byte == '\t') {
-        *out++ = (char)byte;
-        return out;
-    }
+    if (visible->hex)
+        return put_hex(out, byte);
     *out++ = '^';
     *out++ = (char)(byte ^ 0x40);
     return out;
@@ -105,7 +112,7 @@ static char *put_pending(struct visible *visible, char *out, bool whole)
 static char *put_first(struct visible *visible, char *out, unsigned char byte)
 {
     if (byte < 0x80)
-        return put_ascii(out, byte);
+        return put_ascii(visible, out, byte);
     if (!visible->utf8 || utf8_length(byte) == 0)
         return put_hex(out, byte);
     visible->pending[0] = byte;
@@ -128,14 +135,14 @@ static char *put_byte(struct visible *visible, char *out, unsigned char byte)
 static char *put_carriage_return(struct visible *visible, char *out, unsigned char next)
 {
     visible->carriage_return = false;
-    return next == '\n' ? out : put_ascii(out, '\r');
+    return next == '\n' ? out : put_ascii(visible, out, '\r');
 }
 
 static char *feed_byte(struct visible *visible, char *out, unsigned char byte)
 {
     if (visible->carriage_return)
         out = put_carriage_return(visible, out, byte);
-    if (byte != '\r')
+    if (byte != '\r' || visible->hex)
         return put_byte(visible, out, byte);
     if (visible->held)
         out = put_pending(visible, out, false);

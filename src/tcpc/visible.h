@@ -11,6 +11,7 @@
 
 struct visible {
     bool utf8;                /* whether the terminal's character set is UTF-8 */
+    bool hex;                 /* each byte shall be told from any other (--hex) */
     bool carriage_return;     /* one has come that may be the half of a CR LF */
     size_t held;              /* bytes of a character that is not yet complete */
     unsigned char pending[4]; /* these */
@@ -25,6 +26,9 @@ struct visible {
  * becomes a newline; other control characters are written as ^X, and bytes that are no character
  * of the terminal's, C1 controls and the marks that turn the direction of text as \xHH.  A
  * character may come in pieces, over several calls.
+ *
+ * With hex, control characters but newline, and the backslash itself, are written as \xHH, and
+ * nothing is folded: the bytes can be read off what is seen.
  */
 size_t visible_feed(struct visible *visible, const char *bytes, size_t length, char *out);
 

@@ -93,9 +93,13 @@ class Tcpc(CompletionTest):
         self.assertEqual(self.complete("tcpc", "-z", "--no"), ["--no-shutdown"])
         self.assertEqual(self.complete("tcpc", "-w", ""), [])
         self.assertEqual(self.complete("tcpc", "--timeout", "=", ""), [])
+        for option in ("-w", "-e", "--repeat", "--parallel", "--alpn", "--proxy-tlv"):
+            self.assertEqual(self.complete("tcpc", option, ""), [])
+        self.assertEqual(self.complete("tcpc", "--min-version", "1.3"), ["1.3"])
+        self.assertEqual(self.complete("tcpc", "--proxy-protocol", "=", ""), ["1", "2"])
 
     def test_files(self):
-        self.expect_files("tcpc", "--pcap")
+        self.expect_files("tcpc", "--cafile", "--cert", "--key", "--pcap", "--script")
         self.assertEqual(self.complete("tcpc", "--trace", "=", "o"), ["one.conf"])
         self.assertEqual(self.complete("tcpc", "--trace", "="), ["one.conf", "two words.conf"])
 
@@ -104,7 +108,7 @@ class Tcpc(CompletionTest):
         with open(hosts, "w", encoding="ascii") as file:
             file.write("192.0.2.1 alpha.example\n192.0.2.2 beta.example\n")
         for before in ([], ["-v"], ["-w", "2s"], ["--trace"], ["--trace", "=", "x.svg"],
-                       ["--pcap", "x"], ["--pcap", "=", "x"]):
+                       ["--pcap", "x"], ["--pcap", "=", "x"], ["--cafile", "=", "x"]):
             self.assertEqual(self.complete("tcpc", *before, "alp", HOSTFILE=hosts),
                              ["alpha.example"])
             if os.path.exists("/etc/services"):

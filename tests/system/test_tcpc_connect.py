@@ -2,10 +2,7 @@
 # SPDX-License-Identifier: MIT
 """tcpc's command line, and how it gets its connection or says why not."""
 
-import contextlib
-import json
 import os
-import re
 import socket
 import subprocess
 import tempfile
@@ -13,8 +10,7 @@ import threading
 import time
 import unittest
 
-TCPC = os.path.abspath(os.environ.get("TCPC", "./tcpc"))
-PATIENCE = 30
+from tcpctest import PATIENCE, TCPC, Greeter, closed_port, tcpc
 
 
 def can_unshare():
@@ -29,43 +25,6 @@ def can_unshare():
 
 
 CAN_UNSHARE = can_unshare()
-
-
-def tcpc(*arguments, **more):
-    return subprocess.run([TCPC, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=PATIENCE, check=False, text=True, **more)
-
-
-def closed_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
-
-
-class Greeter:
-    """Says hello to every connection and reads it to its end."""
-
-    def __init__(self, test, address, family=socket.AF_INET):
-        self.listener = socket.socket(family)
-        self.listener.bind(address)
-        self.listener.listen(10)
-        self.name = self.listener.getsockname()
-        threading.Thread(target=self.run, daemon=True).start()
-        test.addCleanup(self.listener.close)
-
-    def run(self):
-        while True:
-            try:
-                sock = self.listener.accept()[0]
-            except OSError:
-                return
-            with sock, contextlib.suppress(ConnectionError):
-                sock.sendall(b"hello\n")
-                while sock.recv(65536):
-                    pass
-
-    @property
-    def port(self):
-        return str(self.name[1])
 
 
 class BlackHole:
@@ -122,7 +81,7 @@ class UsageTest(unittest.TestCase):
         done = tcpc("-V")
         self.assertEqual(done.returncode, 0)
         self.assertRegex(done.stdout, r"^tcpc \(tcpd\) \S+\nline editor: (libedit|none)\n"
-                         r"capture: (libpcap .*|none)\n$")
+                         r"TLS: (OpenSSL .*|none)\ncapture: (libpcap .*|none)\n$")
 
 
 class ConnectTest(unittest.TestCase):
@@ -279,133 +238,54 @@ class ConnectTest(unittest.TestCase):
         os.close(writer)
 
 
-class VerboseTest(unittest.TestCase):
-    def steps(self, text):
-        """The steps with their times checked to be in order and taken away."""
-        times, steps = [], []
-        for line in text.splitlines():
-            match = re.fullmatch(r"tcpc: +(\d+\.\d{6}) (.*)", line)
-            self.assertTrue(match, line)
-            times.append(float(match.group(1)))
-            steps.append(match.group(2))
-        self.assertEqual(times, sorted(times))
-        return steps
+class ProxyTest(unittest.TestCase):
+    """The header that tcpc sends, as bytes; whether tcpd takes it, test_proxy_protocol.py tells."""
 
-    def serve(self, talk):
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(listener.close)
-
-        def run():
+    def header(self, *options):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            process = subprocess.Popen(
+                [TCPC, "--proxy-protocol", "2", "--proxy-source", "192.0.2.1:258",
+                 "--proxy-destination", "192.0.2.2:772", *options, "127.0.0.1",
+                 str(listener.getsockname()[1])], stdin=subprocess.DEVNULL)
+            got = b""
             with listener.accept()[0] as sock:
-                sock.settimeout(PATIENCE)
-                talk(sock)
-        threading.Thread(target=run, daemon=True).start()
-        return str(listener.getsockname()[1])
+                while True:
+                    piece = sock.recv(65536)
+                    if not piece:
+                        break
+                    got += piece
+            self.assertEqual(process.wait(PATIENCE), 0)
+        self.assertEqual(got[:14], b"\r\n\r\n\0\r\nQUIT\n\x21\x11")
+        self.assertEqual(int.from_bytes(got[14:16], "big"), len(got) - 16)
+        self.assertEqual(got[16:28], bytes((192, 0, 2, 1, 192, 0, 2, 2, 1, 2, 3, 4)))
+        return got
 
-    def verbose(self, port, data, option="-v"):
-        return subprocess.run([TCPC, option, "127.0.0.1", port], input=data, timeout=PATIENCE,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              check=False)
+    def test_elements_stand_behind_the_addresses_in_their_order(self):
+        self.assertEqual(self.header()[28:], b"")
+        got = self.header("--proxy-tlv", "0x02=example.org", "--proxy-tlv", "alpn=h2",
+                          "--proxy-tlv", "0xe0=hex:00ff", "--proxy-tlv", "unique-id=a\\x00b")
+        self.assertEqual(got[28:], b"\x02\0\x0bexample.org\x01\0\2h2\xe0\0\2\0\xff\x05\0\3a\0b")
 
-    def assert_steps(self, text, patterns):
-        steps = self.steps(text)
-        self.assertEqual(len(steps), len(patterns), steps)
-        for step, pattern in zip(steps, patterns):
-            self.assertRegex(step, "^%s$" % pattern)
+    def test_the_checksum_is_the_one_of_the_whole_header(self):
+        got = self.header("--proxy-tlv", "crc32c", "--proxy-tlv", "noop=xyz")
+        self.assertEqual(got[28:-4], b"\x04\0\3xyz\x03\0\4")
+        crc = 0xffffffff
+        for byte in got[:-4] + bytes(4):
+            crc ^= byte
+            for _ in range(8):
+                crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+        self.assertEqual(int.from_bytes(got[-4:], "big"), crc ^ 0xffffffff)
 
-    def test_each_step_when_this_side_closes_first(self):
-        def talk(sock):
-            while sock.recv(100):
-                pass
-            sock.sendall(b"answer")
-        port = self.serve(talk)
-        done = self.verbose(port, "question")
-        self.assertEqual((done.returncode, done.stdout), (0, "answer"))
-        there = r"127\.0\.0\.1:" + port
-        self.assert_steps(done.stderr, [
-            r"resolving: 127\.0\.0\.1 port " + port,
-            "resolved: 1 of 1 is " + there,
-            "trying: " + there,
-            r"connected: to %s from 127\.0\.0\.1:\d+, handshake \d+\.\d{3} ms" % there,
-            "input: ended",
-            "half-closed: FIN after 8 bytes",
-            "first byte: from the peer, in a piece of 6",
-            "peer finished: FIN after 6 bytes",
-            r"kernel: rtt \d+\.\d{3} ms, varying by \d+\.\d{3} ms; "
-            r"\d+ segments with 8 bytes out, \d+ with 6 in; \d+ retransmits",
-            "closed: sent 8, received 6 bytes; first to close: this side"])
-
-    def test_the_peer_closes_first(self):
-        port = self.serve(lambda sock: sock.sendall(b"bye"))
-        process = subprocess.Popen([TCPC, "-v", "127.0.0.1", port], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.assertEqual(process.wait(PATIENCE), 0)
-        steps = self.steps(process.stderr.read())
-        process.communicate()
-        self.assertEqual(steps[-3], "peer finished: FIN after 3 bytes")
-        self.assertRegex(steps[-2],
-                         r"^kernel: .* with 0 bytes out, \d+ with 3 in; \d+ retransmits$")
-        self.assertEqual(steps[-1], "closed: sent 0, received 3 bytes; first to close: the peer")
-
-    def test_the_same_for_programs(self):
-        def talk(sock):
-            while sock.recv(100):
-                pass
-            sock.sendall(b"answer")
-        port = self.serve(talk)
-        done = self.verbose(port, "question", "--json")
-        self.assertEqual((done.returncode, done.stdout), (0, "answer"))
-        steps = [json.loads(line) for line in done.stderr.splitlines()]
-        facts = {step["step"]: step for step in steps}
-        self.assertEqual([step["step"] for step in steps],
-                         ["resolving", "resolved", "trying", "connected", "input", "half_closed",
-                          "first_byte", "peer_finished", "kernel", "closed"])
-        times = [step["time_ms"] for step in steps]
-        self.assertEqual(times, sorted(times))
-        self.assertTrue(0 < times[0] and times[-1] < PATIENCE * 1000, times)
-        there = "127.0.0.1:" + port
-        self.assertEqual(facts["resolved"]["address"], there)
-        self.assertEqual(facts["connected"]["remote"], there)
-        self.assertRegex(facts["connected"]["local"], r"^127\.0\.0\.1:\d+$")
-        self.assertEqual(facts["connected"]["text"], "to %(remote)s from %(local)s, handshake "
-                         "%(handshake_ms).3f ms" % facts["connected"])
-        self.assertEqual([facts[name]["bytes"] for name in ("half_closed", "first_byte",
-                                                            "peer_finished")], [8, 6, 6])
-        kernel = facts["kernel"]
-        self.assertEqual((kernel["bytes_out"], kernel["bytes_in"]), (8, 6))
-        self.assertGreaterEqual(kernel["retransmits"], 0)
-        self.assertGreater(kernel["rtt_ms"], 0)
-        self.assertGreaterEqual(kernel["segments_out"], 4)
-        closed = facts["closed"]
-        self.assertEqual((closed["sent"], closed["received"], closed["first"]),
-                         (8, 6, "this side"))
-
-    def test_failures_for_programs(self):
-        port = closed_port()
-        first, *rest = tcpc("--json", "-v", "127.0.0.1", port).stderr.splitlines()
-        self.assertEqual(json.loads(first)["text"], "127.0.0.1 port " + port)
-        self.assertEqual(json.loads(rest[-2])["reason"], "Connection refused")
-        self.assertTrue(rest[-1].startswith("tcpc: cannot connect to 127.0.0.1 port "), rest[-1])
-
-    def test_a_reset_is_a_step(self):
-        def talk(sock):
-            sock.recv(1)  # the rest stays unread, so that closing is a reset
-            sock.close()
-        port = self.serve(talk)
-        process = subprocess.Popen([TCPC, "-v", "127.0.0.1", port], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        process.stdin.write("x" * 1000)
-        process.stdin.flush()
-        self.assertEqual(process.wait(PATIENCE), 1)
-        said = process.stderr.read()
-        process.communicate()
-        self.assertIn("reset: Connection reset by peer; 0 bytes not sent", said)
-        self.assertIn("first to close: the peer, by a reset", said)
-
-    def test_a_failed_address_is_a_step(self):
-        port = closed_port()
-        done = tcpc("-v", "127.0.0.1", port)
-        self.assertIn("failed: 127.0.0.1:%s: Connection refused" % port, done.stderr)
+    def test_what_is_wrong_is_said(self):
+        for options, words in ((["--proxy-tlv", "2=x"], "--proxy-tlv wants --proxy-protocol 2"),
+                               (["--proxy-protocol", "1", "--proxy-tlv", "2=x"],
+                                "--proxy-tlv wants --proxy-protocol 2"),
+                               (["--proxy-tlv", "2"], 'there is no "=" in "2"'),
+                               (["--proxy-tlv", "nonsense=x"], "the type is neither"),
+                               (["--proxy-tlv", "0xe0=" + "x" * 4030], "more than a header has")):
+            done = tcpc(*options, "127.0.0.1", "1")
+            self.assertEqual(done.returncode, 64)
+            self.assertIn(words, done.stderr)
 
 
 if __name__ == "__main__":

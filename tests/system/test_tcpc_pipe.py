@@ -5,6 +5,7 @@
 import fcntl
 import hashlib
 import os
+import re
 import select
 import socket
 import struct
@@ -17,6 +18,7 @@ import unittest
 TCPC = os.path.abspath(os.environ.get("TCPC", "./tcpc"))
 PATIENCE = 60  # seconds; a test that takes longer has failed
 MIB = 1 << 20
+F_GETPIPE_SZ = 1032  # see fcntl(2)
 with open(TCPC, "rb") as binary:
     CODE = binary.read()
 SANITIZED = b"__asan_" in CODE or b"__tsan_" in CODE  # its own memory is a multiple of tcpc's
@@ -211,10 +213,29 @@ class PipeTest(unittest.TestCase):
         self.assertEqual(os.read(ours_out, 10), b"x")
         for fd in (theirs_in, theirs_out):
             self.assertFalse(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK)
+            if os.geteuid() == 0:  # others may be out of their share
+                self.assertEqual(fcntl.fcntl(fd, F_GETPIPE_SZ), 256 * 1024)
         os.close(ours_in)
         self.assertEqual(process.wait(PATIENCE), 0)
         for fd in (theirs_in, theirs_out, ours_out):
             os.close(fd)
+
+    def test_crlf_sends_a_newline_as_two_bytes_and_leaves_those_that_are(self):
+        server = self.serve(read_all)
+        lines = b"one\ntwo\r\n\n" * 100000
+        self.assertEqual(self.run_tcpc(server, lines, ["--crlf"]).returncode, 0)
+        self.assert_same(server.finish(), b"one\r\ntwo\r\n\r\n" * 100000)
+
+    def test_hex_shows_what_is_not_printable(self):
+        server = self.serve(lambda sock: (sock.sendall(b"a\tb\\\r\n\x1b[2J\x00\xc3\xbc\xff"),
+                                          read_all(sock)))
+        done = self.run_tcpc(server, options=["--hex"], env=dict(os.environ, LC_ALL="C.UTF-8"))
+        self.assertEqual(done.stdout, b"a\\x09b\\x5c\\x0d\n\\x1b[2J\\x00\xc3\xbc\\xff")
+        server = self.serve(lambda sock: (sock.sendall(BULK), read_all(sock)))
+        done = self.run_tcpc(server, options=["--hex"], env=dict(os.environ, LC_ALL="C"))
+        unshown = re.sub(rb"\\x([0-9a-f]{2})", lambda match: bytes.fromhex(match[1].decode()),
+                         done.stdout)
+        self.assert_same(unshown, BULK)  # nothing is lost
 
     # --- each end's farewell ---
 

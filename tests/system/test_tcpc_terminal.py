@@ -244,6 +244,16 @@ class TerminalTest(HomeTest):
         self.assertIn("^[]0;owned^G^[[2J", session.screen())
         self.assertIn("ä€".encode(), session.seen)
 
+    def test_crlf_ends_typed_lines_as_the_internet_does(self):
+        session = Session(self, "--crlf")
+        session.type(b"GET / HTTP/1.0\r")
+        session.wait_received(b"GET / HTTP/1.0\r\n")
+
+    def test_hex_shows_what_is_not_printable(self):
+        session = Session(self, "--hex")
+        session.peer.sendall(b"\x1b[2Jone\ttwo\\\r\nEND\n")
+        session.wait_screen("\\x1b[2Jone\\x09two\\x5c\\x0d\nEND")
+
 
 @unittest.skipUnless(HAS_EDITOR, "built without a line editor")
 class EditorTest(HomeTest):

@@ -5,10 +5,10 @@
 #include <string.h>
 
 /* Fed in pieces of each size, the outcome must be the same. */
-static void shows(bool utf8, const char *bytes, size_t length, const char *expected)
+static void shows_as(struct visible how, const char *bytes, size_t length, const char *expected)
 {
     for (size_t piece = 1; piece <= length; piece++) {
-        struct visible visible = {.utf8 = utf8};
+        struct visible visible = how;
         char out[1024], *end = out;
         for (size_t at = 0; at < length; at += piece) {
             size_t part = length - at < piece ? length - at : piece;
@@ -21,6 +21,11 @@ static void shows(bool utf8, const char *bytes, size_t length, const char *expec
         end[wrote] = '\0';
         cr_expect_str_eq(out, expected, "in pieces of %zu: %s", piece, out);
     }
+}
+
+static void shows(bool utf8, const char *bytes, size_t length, const char *expected)
+{
+    shows_as((struct visible){.utf8 = utf8}, bytes, length, expected);
 }
 
 #define SHOWS(bytes, expected)  shows(true, bytes, sizeof bytes - 1, expected)
@@ -79,4 +84,11 @@ Test(visible, a_terminal_without_utf8_gets_ascii)
 {
     SHOWS8("gr\xc3\xbc", "gr\\xc3\\xbc");
     SHOWS8("\x9b", "\\x9b");
+}
+
+Test(visible, hex_tells_each_byte_from_any_other)
+{
+    const char bytes[] = "a\tb\\x\r\n\033\0\177gr\u00fc\xff\r";
+    shows_as((struct visible){.utf8 = true, .hex = true}, bytes, sizeof bytes - 1,
+             "a\\x09b\\x5cx\\x0d\n\\x1b\\x00\\x7fgr\u00fc\\xff\\x0d");
 }
