@@ -59,17 +59,10 @@ static struct worker *choose_worker(const struct acceptor *acceptor)
     return best;
 }
 
-/* What its program takes is the listening socket itself. */
-static bool gives_listener(const struct door *door)
-{
-    const struct program *program = door->listener->service->program;
-    return program && program->takes_listener;
-}
-
 /* What is done with a connection for which there is no place. */
 static enum overload overload_of(const struct door *door, enum places places)
 {
-    if (gives_listener(door))
+    if (door->gives_listener)
         return OVERLOAD_WAIT; /* whoever is queued there is for the program that runs */
     return places == PLACES_NONE_IN_DAEMON ? door->acceptor->setup.shared->limits.overload
                                            : door->listener->service->limits.overload;
@@ -167,22 +160,19 @@ static enum outcome ran_out(struct acceptor *acceptor, int errnum)
     return RAN_OUT;
 }
 
-/* A program expects its standard input to block; tcpd itself never lets a call wait. */
-static int flags_of(const struct door *door)
+/* Nobody is accepted: the program does that. */
+static int share_listener(const struct door *door, struct addr *peer)
 {
-    return door->listener->service->ops->gives_away ? SOCK_CLOEXEC : SOCK_CLOEXEC | SOCK_NONBLOCK;
+    bool is_unix = door->listener->address.family == AF_UNIX;
+    *peer = (struct addr){.family = is_unix ? AF_UNIX : AF_INET};
+    return fcntl(door->watch.fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 }
 
 static int accept_one(const struct door *door, struct addr *peer)
 {
     struct sockaddr_storage storage = {.ss_family = AF_UNSPEC};
     socklen_t length = sizeof storage;
-    if (gives_listener(door)) {
-        *peer =
-            (struct addr){.family = door->listener->address.family == AF_UNIX ? AF_UNIX : AF_INET};
-        return fcntl(door->watch.fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    }
-    int fd = accept4(door->watch.fd, (struct sockaddr *)&storage, &length, flags_of(door));
+    int fd = accept4(door->watch.fd, (struct sockaddr *)&storage, &length, door->flags);
     if (fd >= 0)
         addr_from_sockaddr(peer, &storage);
     return fd;
@@ -286,7 +276,8 @@ static enum outcome admit_one(struct door *door, struct worker *worker)
     struct acceptor *acceptor = door->acceptor;
     struct handover handover = {.listener = (unsigned)(door - acceptor->doors),
                                 .accepted = acceptor->loop->now};
-    handover.fd = accept_one(door, &handover.peer);
+    handover.fd = door->gives_listener ? share_listener(door, &handover.peer)
+                                       : accept_one(door, &handover.peer);
     if (handover.fd < 0) {
         int errnum = errno;
         give_place_back(door);
@@ -356,6 +347,18 @@ static void door_ready(struct watch *watch, uint32_t events)
 
 /* Beginning and end. */
 
+/* A program expects its standard input to block; tcpd itself never lets a call wait. */
+static struct door make_door(struct acceptor *acceptor, const struct listener *listener)
+{
+    const struct service *service = listener->service;
+    return (struct door){.watch = {door_ready, listener->fd, 0},
+                         .acceptor = acceptor,
+                         .listener = listener,
+                         .flags = SOCK_CLOEXEC | (service->ops->gives_away ? 0 : SOCK_NONBLOCK),
+                         .gives_listener = service->program && service->program->takes_listener,
+                         .burst = 1};
+}
+
 struct acceptor *acceptor_new(const struct acceptor_setup *setup, struct loop *loop,
                               struct error *error)
 {
@@ -374,10 +377,7 @@ struct acceptor *acceptor_new(const struct acceptor_setup *setup, struct loop *l
     acceptor->score = &shared->board->children[shared->child];
     acceptor->room = (struct watch){room_again, shared->board->scoreboard->room, EPOLLIN | EPOLLET};
     for (unsigned i = 0; i < setup->listener_count; i++) {
-        doors[i] = (struct door){.watch = {door_ready, shared->listeners[i].fd, 0},
-                                 .acceptor = acceptor,
-                                 .listener = &shared->listeners[i],
-                                 .burst = 1};
+        doors[i] = make_door(acceptor, &shared->listeners[i]);
         if (shared->board->last_calls[i])
             last_call_shut(&doors[i]);
         open_door(&doors[i]);

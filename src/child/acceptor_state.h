@@ -12,12 +12,14 @@ struct door {
     struct watch watch;
     struct acceptor *acceptor;
     const struct listener *listener;
-    bool open;       /* in the poll set */
-    unsigned burst;  /* how many are accepted in a turn: see door_ready */
-    unsigned full;   /* bursts in a row that were full */
-    bool last_call;  /* who is queued gets in, and then it is shut */
-    unsigned queued; /* in the last call: how many may still come in */
-    bool shut;       /* for good */
+    int flags;           /* of accept4(2) */
+    bool gives_listener; /* what its program takes is the listening socket itself */
+    bool open;           /* in the poll set */
+    unsigned burst;      /* how many are accepted in a turn: see door_ready */
+    unsigned full;       /* bursts in a row that were full */
+    bool last_call;      /* who is queued gets in, and then it is shut */
+    unsigned queued;     /* in the last call: how many may still come in */
+    bool shut;           /* for good */
 };
 
 struct acceptor {
