@@ -40,7 +40,7 @@ struct link {
 /* One that runs. */
 struct running {
     struct spawner *spawner;
-    const struct recipe *recipe;
+    struct recipe *recipe;
     struct link *link;          /* of who is to be told; NULL: nobody any more */
     struct running *next, **at; /* in the link's list */
     struct running *next_of_bucket;
