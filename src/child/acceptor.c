@@ -382,7 +382,7 @@ struct acceptor *acceptor_new(const struct acceptor_setup *setup, struct loop *l
             last_call_shut(&doors[i]);
         open_door(&doors[i]);
     }
-    beat_start(&acceptor->beat, loop, acceptor->slot, shared->beat_every);
+    beat_start(&acceptor->beat, loop, &acceptor->slot->beat, shared->beat_every);
     if (loop_add(loop, &acceptor->room) == 0)
         return acceptor;
     error_set(error, errno, "cannot watch for room");

@@ -24,6 +24,7 @@ static struct conf *conf;
 static struct listener listener;
 static int master, worker; /* our ends */
 static pid_t spawner;
+static uint64_t beat;
 
 static const char configuration[] =
     "limits = { connections = 100; };\n"
@@ -65,6 +66,7 @@ static void set_up(void)
                                       .listeners = &listener,
                                       .listener_count = 1,
                                       .generation = 1,
+                                      .beat = &beat,
                                       .channel = orders[1],
                                       .links = links,
                                       .link_count = 1};
