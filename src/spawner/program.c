@@ -55,6 +55,7 @@ static void enter(struct running *program)
     if (program->next)
         program->next->at = &program->next;
     link->programs = program;
+    program->recipe->running++;
     program->spawner->running++;
 }
 
@@ -68,6 +69,7 @@ static void leave(struct running *program)
         *program->at = program->next;
         if (program->next)
             program->next->at = program->at;
+        program->recipe->running--;
     }
     program->spawner->running--;
 }
@@ -92,11 +94,20 @@ static int open_errors(struct running *program, int socket, int *to_close)
     return *to_close;
 }
 
+/* Places see to that; but a child that has been taken over might ask for more. */
+static bool is_one_too_many(const struct spawner *spawner, const struct recipe *recipe)
+{
+    uint32_t most = recipe->service->service.limits.connections;
+    return recipe->running >= (most ? most : spawner->setup->conf->limits.connections);
+}
+
 static pid_t start(struct running *program, int socket, struct error *error)
 {
     struct spawner *spawner = program->spawner;
     struct recipe *recipe = &spawner->recipes[program->request.service];
     int to_close;
+    if (is_one_too_many(spawner, recipe))
+        return error_set(error, 0, "more are asked for than may run");
     int errors = open_errors(program, socket, &to_close);
     if (recipe->program->wait)
         fcntl(socket, F_SETFL, 0); /* as programs of inetd's know it; tcpd does not accept there */
