@@ -94,11 +94,23 @@ static int open_errors(struct running *program, int socket, int *to_close)
     return *to_close;
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What is on trial is no bound. */
+static uint32_t bound_of(const struct limits *limits)
+{
+    return limits->connections && limits->enforce ? limits->connections : UINT32_MAX;
+}
+
 /* Places see to that; but a child that has been taken over might ask for more. */
 static bool is_one_too_many(const struct spawner *spawner, const struct recipe *recipe)
 {
-    uint32_t most = recipe->service->service.limits.connections;
-    return recipe->running >= (most ? most : spawner->setup->conf->limits.connections);
+    const struct service *service = &recipe->service->service;
+    uint32_t most = least(bound_of(&service->limits), bound_of(&spawner->setup->conf->limits));
+    return recipe->running >= (service->program->most ? least(most, service->program->most) : most);
 }
 
 static pid_t start(struct running *program, int socket, struct error *error)

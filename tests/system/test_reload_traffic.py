@@ -133,7 +133,8 @@ class UnderLoad(Loaded):
 
 def can_filter():
     """Whether a filter can be put on a socket: not every system lets an ordinary user do that."""
-    instructions = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0xffffffff))  # ret -1
+    all_pass = struct.pack("HBBI", 0x06, 0, 0, 0xffffffff)  # BPF_RET
+    instructions = ctypes.create_string_buffer(all_pass)
     program = struct.pack("HxxxxxxP", 1, ctypes.addressof(instructions))
     with socket.socket() as probe:
         try:
