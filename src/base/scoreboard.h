@@ -75,7 +75,8 @@ struct child_score {
     uint64_t log_dropped; /* lines; atomic, any thread of the child */
     uint64_t accepted;    /* numbers its connections; the acceptor's */
     uint64_t refused; /* atomic: the system call that its sandbox ended it for, and one; 0: none */
-    uint64_t spare[5];
+    uint64_t spawner_beat; /* of the first child: as `beat`, of the generation's spawner */
+    uint64_t spare[4];
 };
 
 enum daemon_state { DAEMON_STARTING, DAEMON_SERVING, DAEMON_DRAINING, DAEMON_STOPPING };

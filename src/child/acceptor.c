@@ -73,13 +73,6 @@ static uint64_t shortest_wait(const struct acceptor *acceptor)
     return latest;
 }
 
-/* What its program takes is the listening socket itself. */
-static bool gives_listener(const struct door *door)
-{
-    const struct program *program = door->listener->service->program;
-    return program && program->takes_listener;
-}
-
 /* For a connection that this worker would get. */
 static inline struct room room_of(const struct acceptor *acceptor, const struct worker *worker)
 {
@@ -226,22 +219,19 @@ static enum outcome ran_out(struct acceptor *acceptor, int errnum)
     return RAN_OUT;
 }
 
-/* A program expects its standard input to block; tcpd itself never lets a call wait. */
-static int flags_of(const struct door *door)
+/* Nobody is accepted: the program does that. */
+static int share_listener(const struct door *door, struct addr *peer)
 {
-    return door->listener->service->ops->gives_away ? SOCK_CLOEXEC : SOCK_CLOEXEC | SOCK_NONBLOCK;
+    bool is_unix = door->listener->address.family == AF_UNIX;
+    *peer = (struct addr){.family = is_unix ? AF_UNIX : AF_INET};
+    return fcntl(door->watch.fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 }
 
 static int accept_one(const struct door *door, struct addr *peer)
 {
     struct sockaddr_storage storage = {.ss_family = AF_UNSPEC};
     socklen_t length = sizeof storage;
-    if (gives_listener(door)) {
-        *peer =
-            (struct addr){.family = door->listener->address.family == AF_UNIX ? AF_UNIX : AF_INET};
-        return fcntl(door->watch.fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    }
-    int fd = accept4(door->watch.fd, (struct sockaddr *)&storage, &length, flags_of(door));
+    int fd = accept4(door->watch.fd, (struct sockaddr *)&storage, &length, door->flags);
     if (fd >= 0)
         addr_from_sockaddr(peer, &storage);
     return fd;
@@ -331,7 +321,8 @@ static enum outcome accept_next(struct door *door, struct worker *worker, struct
     bool has_place = at_door.decision == DECISION_ADMITTED;
     struct handover handover = {.listener = (unsigned)(door - acceptor->doors),
                                 .accepted = acceptor->loop->now};
-    handover.fd = accept_one(door, &handover.peer);
+    handover.fd = door->gives_listener ? share_listener(door, &handover.peer)
+                                       : accept_one(door, &handover.peer);
     int errnum = errno;
     if (handover.fd >= 0 && may_come_in(door, &handover, at_door)) {
         counter_add(&acceptor->score->accepted, 1);
@@ -402,6 +393,18 @@ static uint64_t kick_after(uint64_t queue_delay)
     return queue_delay && queue_delay / 2 < KICK_AFTER ? queue_delay / 2 : KICK_AFTER;
 }
 
+/* A program expects its standard input to block; tcpd itself never lets a call wait. */
+static struct door make_door(struct acceptor *acceptor, const struct listener *listener)
+{
+    const struct service *service = listener->service;
+    return (struct door){.watch = {door_ready, listener->fd, 0},
+                         .acceptor = acceptor,
+                         .listener = listener,
+                         .flags = SOCK_CLOEXEC | (service->ops->gives_away ? 0 : SOCK_NONBLOCK),
+                         .gives_listener = service->program && service->program->takes_listener,
+                         .burst = 1};
+}
+
 struct acceptor *acceptor_new(const struct acceptor_setup *setup, struct loop *loop,
                               struct error *error)
 {
@@ -421,15 +424,12 @@ struct acceptor *acceptor_new(const struct acceptor_setup *setup, struct loop *l
     acceptor->score = &shared->board->children[shared->child];
     acceptor->room = (struct watch){room_again, shared->board->scoreboard->room, EPOLLIN | EPOLLET};
     for (unsigned i = 0; i < setup->listener_count; i++) {
-        doors[i] = (struct door){.watch = {door_ready, shared->listeners[i].fd, 0},
-                                 .acceptor = acceptor,
-                                 .listener = &shared->listeners[i],
-                                 .burst = 1};
+        doors[i] = make_door(acceptor, &shared->listeners[i]);
         if (shared->board->last_calls[i])
             last_call_shut(&doors[i]);
         open_door(&doors[i]);
     }
-    beat_start(&acceptor->beat, loop, acceptor->slot, shared->beat_every);
+    beat_start(&acceptor->beat, loop, &acceptor->slot->beat, shared->beat_every);
     if (loop_add(loop, &acceptor->room) == 0)
         return acceptor;
     error_set(error, errno, "cannot watch for room");

@@ -12,6 +12,8 @@ struct door {
     struct watch watch;
     struct acceptor *acceptor;
     const struct listener *listener;
+    int flags;                /* of accept4(2) */
+    bool gives_listener;      /* what its program takes is the listening socket itself */
     bool open;                /* in the poll set */
     unsigned burst;           /* how many are accepted in a turn: see door_ready */
     unsigned full;            /* bursts in a row that were full */

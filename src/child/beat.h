@@ -12,12 +12,12 @@
 
 struct beat {
     struct loop *loop;
-    struct thread_slot *slot;
+    uint64_t *shown; /* in the scoreboard: clock_now() of the last; 0: there are none */
     struct timer timer;
     uint64_t every;
 };
 
 /* Gives the first one now, and one each `every` ns; 0: none.  The thread that runs the loop. */
-void beat_start(struct beat *beat, struct loop *loop, struct thread_slot *slot, uint64_t every);
+void beat_start(struct beat *beat, struct loop *loop, uint64_t *shown, uint64_t every);
 
 #endif

@@ -136,7 +136,7 @@ int worker_init(struct worker *worker, const struct pool_shared *shared, unsigne
 static void *worker_main(void *argument)
 {
     struct worker *worker = argument;
-    beat_start(&worker->beat, &worker->loop, worker->set.slot, worker->shared->beat_every);
+    beat_start(&worker->beat, &worker->loop, &worker->set.slot->beat, worker->shared->beat_every);
     loop_run(&worker->loop);
     __atomic_store_n(&worker->left, true, __ATOMIC_RELEASE);
     loop_wake(worker->shared->acceptor);

@@ -4,6 +4,7 @@
 #include "conf/identity.h"
 #include "conf/kind.h"
 #include "conf/value.h"
+#include "conf/variable.h"
 
 #include <string.h>
 
@@ -86,19 +87,6 @@ static void read_writable(struct reading *reading, const struct node *node,
         program->writable = paths;
 }
 
-/* Whether the daemon says this to every program, or never to any. */
-static bool is_reserved(const char *name)
-{
-    static const char *const starts[] = {"LISTEN_",   "WATCHDOG_", "TCPLOCAL",
-                                         "TCPREMOTE", "UNIXLOCAL", "UNIXREMOTE"};
-    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
-        if (strncmp(name, starts[i], strlen(starts[i])) == 0)
-            return true;
-    }
-    return strcmp(name, "PROTO") == 0 || strcmp(name, "TCPCONNNUM") == 0 ||
-           strcmp(name, "NOTIFY_SOCKET") == 0;
-}
-
 static void read_environment(struct reading *reading, const struct node *node,
                              struct conf_program *program)
 {
@@ -113,7 +101,7 @@ static void read_environment(struct reading *reading, const struct node *node,
         if (child->type != NODE_STRING)
             node_error(reading, child, "expected a string, got %s",
                        node_print(reading->memory, child));
-        else if (is_reserved(child->name))
+        else if (variable_is_own(child->name, strlen(child->name)))
             node_error(reading, child, "this variable is tcpd's own: choose another name");
         else
             program->environment[program->environment_count++] =

@@ -161,7 +161,7 @@ static void ask_again(struct timer *timer, uint64_t now)
 void conn_set_release(struct conn_set *set)
 {
     struct aways *aways = set->aways;
-    while (aways && aways->released) {
+    while (aways->released) {
         struct conn *conn = aways->released->conn;
         aways->released = aways->released->next_released;
         close(conn->watch.fd);

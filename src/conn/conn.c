@@ -82,10 +82,11 @@ void conn_start(struct conn *conn)
 
 void conn_leave(struct conn *conn, enum close_reason reason)
 {
-    if (conn->phase == CONN_AWAY)
-        conn_call_back(conn, reason, false);
-    if (!conn_is_live(conn))
+    if (!conn_is_live(conn)) {
+        if (conn->phase == CONN_AWAY)
+            conn_call_back(conn, reason, false);
         return;
+    }
     conn->phase = CONN_FINISHING;
     conn->reason = (uint8_t)reason;
 }
@@ -105,8 +106,15 @@ void conn_finish(struct conn *conn)
     conn_leave(conn, conn->peer_finished ? CLOSE_EOF : CLOSE_DONE);
 }
 
+/* No callback comes any more; memory and descriptor go at the end of the turn. */
 void conn_bury(struct conn *conn)
 {
+    if (conn->phase != CONN_AWAY) {
+        conn->phase = CONN_CLOSED;
+        loop_forget(conn->set->loop, &conn->watch);
+        if (ops_of(conn)->close && !conn->unopened)
+            ops_of(conn)->close(conn);
+    }
     timer_stop(&conn->activity);
     timer_stop(&conn->lifetime);
     counter_add(&conn->counters->closed[conn->reason], 1);
@@ -121,21 +129,11 @@ void conn_bury(struct conn *conn)
     conn->set->dead = conn;
 }
 
-/* No callback comes any more; memory and descriptor go at the end of the turn. */
-static void close_now(struct conn *conn)
-{
-    conn->phase = CONN_CLOSED;
-    loop_forget(conn->set->loop, &conn->watch);
-    if (ops_of(conn)->close && !conn->unopened)
-        ops_of(conn)->close(conn);
-    conn_bury(conn);
-}
-
 /* Everything is sent that will be: FIN, unless the peer's has come and close(2) sends ours. */
 static void say_fin(struct conn *conn)
 {
     if (conn->peer_finished || !conn->clocks->linger) {
-        close_now(conn);
+        conn_bury(conn);
         return;
     }
     shutdown(conn->watch.fd, SHUT_WR);
@@ -184,18 +182,21 @@ static bool is_steady(const struct conn *conn)
 
 void conn_settle(struct conn *conn)
 {
-    if (conn->phase == CONN_CLOSED || conn->phase == CONN_AWAY)
+    if (conn->phase == CONN_CLOSED)
         return;
     if (conn->broken) {
-        close_now(conn);
+        conn_bury(conn);
         return;
     }
-    if (!conn_is_live(conn))
+    if (!conn_is_live(conn)) {
+        if (conn->phase == CONN_AWAY)
+            return;
         buffer_free(&conn->input);
+    }
     if (conn->phase == CONN_FINISHING && !conn->output)
         say_fin(conn);
     else if (conn->phase == CONN_LINGERING && conn->peer_finished)
-        close_now(conn);
+        conn_bury(conn);
     if (conn->phase == CONN_CLOSED)
         return;
     struct fifo *clock = current_clock(conn);
@@ -268,21 +269,11 @@ void conn_received(struct conn *conn, const char *bytes, size_t length)
     give(conn, bytes, length);
 }
 
-/* Of one that will be given away, nothing is taken from the socket but the header before it. */
-static ssize_t receive(const struct conn *conn)
-{
-    char *bytes = conn->set->scratch;
-    if (conn->phase != CONN_HEADER || !ops_of(conn)->gives_away)
-        return sock_recv(conn->watch.fd, bytes, CONN_SCRATCH);
-    ssize_t length = recv(conn->watch.fd, bytes, CONN_SCRATCH, MSG_DONTWAIT | MSG_PEEK);
-    if (length <= 0)
-        return length;
-    return sock_recv(conn->watch.fd, bytes, conn_header_length(conn, bytes, (size_t)length));
-}
-
 static void readable(struct conn *conn)
 {
-    ssize_t length = receive(conn);
+    bool peeks = conn->phase == CONN_HEADER && ops_of(conn)->gives_away;
+    ssize_t length = peeks ? conn_header_receive(conn)
+                           : sock_recv(conn->watch.fd, conn->set->scratch, CONN_SCRATCH);
     if (length > 0) {
         conn_received(conn, conn->set->scratch, (size_t)length);
     } else if (length == 0) {

@@ -264,13 +264,14 @@ static void channel_ready(struct watch *watch, uint32_t events)
         struct spawn_answer answer;
         int descriptor;
         ssize_t length = sock_take(watch->fd, &answer, sizeof answer, &descriptor);
-        if (length == sizeof answer) {
+        if (length == sizeof answer)
             take_answer(aways, &answer, descriptor);
-            continue;
-        }
+        else if (descriptor >= 0)
+            close(descriptor);
         if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR))
             abandoned(aways);
-        return;
+        if (length <= 0)
+            return;
     }
 }
 

@@ -77,10 +77,10 @@ static void begin_service(struct conn *conn, const struct proxy_header *header, 
 }
 
 /*
- * As long as the header is not complete all bytes are its own; when it is, it tells.  What is wrong
- * is found by conn_header_received once more.
+ * How many of these bytes, which are still in the socket, belong to the header: as long as it is
+ * not complete, all of them.  What is wrong is found by conn_header_received once more.
  */
-size_t conn_header_length(const struct conn *conn, const char *bytes, size_t length)
+static size_t header_length(const struct conn *conn, const char *bytes, size_t length)
 {
     struct proxy_header header;
     char begin[PROXY_HEADER_MAX];
@@ -92,6 +92,15 @@ size_t conn_header_length(const struct conn *conn, const char *bytes, size_t len
     if (proxy_read(&header, begin, kept + more) == PROXY_DONE)
         return header.length - kept;
     return more;
+}
+
+ssize_t conn_header_receive(struct conn *conn)
+{
+    char *bytes = conn->set->scratch;
+    ssize_t length = recv(conn->watch.fd, bytes, CONN_SCRATCH, MSG_DONTWAIT | MSG_PEEK);
+    if (length <= 0)
+        return length;
+    return sock_recv(conn->watch.fd, bytes, header_length(conn, bytes, (size_t)length));
 }
 
 void conn_header_received(struct conn *conn, const char *bytes, size_t length)

@@ -45,7 +45,8 @@ bool conn_drains(const struct conn *conn)
 
 void conn_set_sweep(struct conn_set *set)
 {
-    conn_set_release(set);
+    if (set->aways)
+        conn_set_release(set);
     while (set->dead) {
         struct conn *conn = set->dead;
         set->dead = conn->next_dead;

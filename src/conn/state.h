@@ -115,10 +115,11 @@ void conn_give_away(struct conn *conn);
 /* Has the program ended, for a reason; the connection is closed when it has ended. */
 void conn_call_back(struct conn *conn, enum close_reason reason, bool hurry);
 
-/* The last steps of every close: it is counted and logged, and freed at the end of the turn. */
+/* The close, of one that is away as well: it is counted and logged, and freed at the end of the
+ * turn. */
 void conn_bury(struct conn *conn);
 
-/* Closes the descriptors of those that have begun to run. */
+/* Closes the descriptors of those that the spawner has now.  Where there is one. */
 void conn_set_release(struct conn_set *set);
 
 /* The connection in a place of the table, or NULL; places are below conn_set_aways. */
@@ -136,8 +137,9 @@ void conn_header_begin(struct conn *conn);
 void conn_header_received(struct conn *conn, const char *bytes, size_t length);
 void conn_header_ended(struct conn *conn); /* the peer has finished too early */
 
-/* How many of these bytes, which have not been taken from the socket yet, belong to the header. */
-size_t conn_header_length(const struct conn *conn, const char *bytes, size_t length);
+/* Of a connection that will be given away: as recv(2) into the scratch buffer, but nothing is taken
+ * that is behind the header. */
+ssize_t conn_header_receive(struct conn *conn);
 
 /* Closes it at once; when it was still open the reason is drain. */
 void conn_cut(struct conn *conn);

@@ -259,7 +259,7 @@ void generation_kill(struct generation *generation)
         slot_dismiss(generation->spawner, true);
 }
 
-void generation_kill_child(struct child_slot *child)
+void generation_kill_child(const struct child_slot *child)
 {
     kill(child->pid, SIGKILL);
 }

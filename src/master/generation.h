@@ -122,8 +122,8 @@ void generation_tell(struct generation *generation, const struct message *messag
 /* Ends every child at once. */
 void generation_kill(struct generation *generation);
 
-/* Ends one child, which will be replaced. */
-void generation_kill_child(struct child_slot *child);
+/* Ends one child, or the spawner, which will be replaced. */
+void generation_kill_child(const struct child_slot *child);
 
 /* Whether any of its children is there, the spawner not counted. */
 bool generation_has_children(const struct generation *generation);

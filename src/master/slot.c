@@ -169,6 +169,8 @@ static _Noreturn void become_spawner(const struct child_slot *slot, int channel)
                                   .listeners = generation->listeners.list,
                                   .listener_count = generation->listeners.count,
                                   .generation = generation->number,
+                                  .beat = &generation->board->children[0].spawner_beat,
+                                  .beat_every = generation->beat_every,
                                   .channel = channel,
                                   .links = links};
     struct kept kept = keep_at_most(most + 1);

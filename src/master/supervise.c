@@ -51,7 +51,27 @@ static void end_hanging(struct master *master, struct child_slot *child, int thr
     generation_kill_child(child);
 }
 
-/* Returns whether all children of a generation serve and give signs of life. */
+static void end_hanging_spawner(const struct child_slot *spawner)
+{
+    struct log_line line;
+    log_begin(&line, "spawner_hung");
+    log_add_number(&line, "generation", spawner->generation->number);
+    log_add_number(&line, "pid", (uint64_t)spawner->pid);
+    log_end(&line, LOG_ERR);
+    generation_kill_child(spawner);
+}
+
+/* One hangs when what it executes lies on a file system that does. */
+static bool spawner_is_well(const struct child_slot *spawner, uint64_t now, uint64_t hang)
+{
+    uint64_t beat = counter_get(&spawner->generation->board->children[0].spawner_beat);
+    if (spawner->state != CHILD_SERVING || !beat || now <= beat || now - beat <= hang)
+        return spawner->state == CHILD_SERVING;
+    end_hanging_spawner(spawner);
+    return false;
+}
+
+/* Returns whether all processes of a generation serve and give signs of life. */
 static bool look_at(struct master *master, struct generation *generation, uint64_t now)
 {
     /* Its children beat as often as the configuration wanted when they were forked. */
@@ -65,6 +85,8 @@ static bool look_at(struct master *master, struct generation *generation, uint64
             end_hanging(master, child, thread);
         well = well && thread < 0 && child->state == CHILD_SERVING;
     }
+    if (own && generation->spawner)
+        well = spawner_is_well(generation->spawner, now, hang) && well;
     return well;
 }
 

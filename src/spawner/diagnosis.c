@@ -48,11 +48,11 @@ static int ask(int fd, const struct addr *local, const struct addr *peer)
 }
 
 /* The attribute with the struct tcp_info, which may be shorter or longer than ours. */
-static bool find_info(const struct nlmsghdr *header, struct tcp_info *info)
+static bool find_info(struct nlmsghdr *header, struct tcp_info *info)
 {
-    const struct inet_diag_msg *told = NLMSG_DATA(header);
+    struct inet_diag_msg *told = NLMSG_DATA(header);
     size_t length = NLMSG_PAYLOAD(header, sizeof *told);
-    for (const struct rtattr *at = (const struct rtattr *)(told + 1); RTA_OK(at, length);
+    for (struct rtattr *at = (struct rtattr *)(told + 1); RTA_OK(at, length);
          at = RTA_NEXT(at, length)) {
         if (at->rta_type != INET_DIAG_INFO)
             continue;
@@ -70,7 +70,7 @@ bool diagnosis_idle(int fd, const struct addr *local, const struct addr *peer, u
     if (local->family != peer->family || ask(fd, local, peer))
         return false;
     ssize_t length = recv(fd, answer, sizeof answer, 0);
-    const struct nlmsghdr *header = (const struct nlmsghdr *)(void *)answer;
+    struct nlmsghdr *header = (struct nlmsghdr *)(void *)answer;
     if (length < 0 || !NLMSG_OK(header, (size_t)length) ||
         header->nlmsg_type != SOCK_DIAG_BY_FAMILY || !find_info(header, &info))
         return false;

@@ -23,6 +23,7 @@ struct recipe {
     char **arguments;
     char **environment;         /* the configuration's, room for the others, NULL */
     char (*texts)[RECIPE_TEXT]; /* of the others */
+    uint32_t running;           /* programs that somebody has asked for and is to be told of */
     int null;                   /* /dev/null, for standard error; -1: not needed */
     int sandbox;                /* a ruleset of Landlock; -1: none */
     bool becomes;               /* another user or group than the spawner's */

@@ -28,6 +28,12 @@ static int send_answer(const struct link *link, const struct spawn_answer *answe
     return 0;
 }
 
+/* Who does not take answers is not asked for more: so there are no more of them than programs. */
+static void wait_for_events(struct link *link)
+{
+    loop_change(&link->spawner->loop, &link->watch, link->unsent ? EPOLLOUT : EPOLLIN);
+}
+
 static void send_unsent(struct link *link)
 {
     while (link->unsent &&
@@ -38,7 +44,7 @@ static void send_unsent(struct link *link)
     }
     if (!link->unsent)
         link->unsent_end = &link->unsent;
-    loop_change(&link->spawner->loop, &link->watch, EPOLLIN | (link->unsent ? EPOLLOUT : 0u));
+    wait_for_events(link);
 }
 
 /* In order.  That there is no memory for an answer, the worker must not be left to find out. */
@@ -52,7 +58,7 @@ void link_tell(struct link *link, const struct spawn_answer *answer, int descrip
     *unsent = (struct unsent){.answer = *answer, .descriptor = descriptor};
     *link->unsent_end = unsent;
     link->unsent_end = &unsent->next;
-    loop_change(&link->spawner->loop, &link->watch, EPOLLIN | EPOLLOUT);
+    wait_for_events(link);
 }
 
 /* Hearing. */
@@ -126,12 +132,16 @@ static void link_ready(struct watch *watch, uint32_t events)
     }
     if (events & EPOLLOUT)
         send_unsent(link);
-    for (int i = 0; i < REQUESTS_MAX; i++) {
+    for (int i = 0; i < REQUESTS_MAX && !link->unsent; i++) {
         struct spawn_request request;
         int descriptor;
-        if (sock_take(watch->fd, &request, sizeof request, &descriptor) != sizeof request)
+        ssize_t length = sock_take(watch->fd, &request, sizeof request, &descriptor);
+        if (length == sizeof request)
+            obey(link, &request, descriptor);
+        else if (descriptor >= 0)
+            close(descriptor);
+        if (length <= 0)
             return;
-        obey(link, &request, descriptor);
     }
 }
 
@@ -165,6 +175,7 @@ void link_close(struct link *link)
     *at = link->next;
     for (struct running *program = link->programs; program; program = program->next) {
         program->link = NULL;
+        program->recipe->running--;
         program_end(program, false);
     }
     while (link->unsent) {

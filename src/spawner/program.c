@@ -55,6 +55,7 @@ static void enter(struct running *program)
     if (program->next)
         program->next->at = &program->next;
     link->programs = program;
+    program->recipe->running++;
     program->spawner->running++;
 }
 
@@ -68,6 +69,7 @@ static void leave(struct running *program)
         *program->at = program->next;
         if (program->next)
             program->next->at = program->at;
+        program->recipe->running--;
     }
     program->spawner->running--;
 }
@@ -92,11 +94,32 @@ static int open_errors(struct running *program, int socket, int *to_close)
     return *to_close;
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What is on trial is no bound. */
+static uint32_t bound_of(const struct limits *limits)
+{
+    return limits->connections && limits->enforce ? limits->connections : UINT32_MAX;
+}
+
+/* Places see to that; but a child that has been taken over might ask for more. */
+static bool is_one_too_many(const struct spawner *spawner, const struct recipe *recipe)
+{
+    const struct service *service = &recipe->service->service;
+    uint32_t most = least(bound_of(&service->limits), bound_of(&spawner->setup->conf->limits));
+    return recipe->running >= (service->program->most ? least(most, service->program->most) : most);
+}
+
 static pid_t start(struct running *program, int socket, struct error *error)
 {
     struct spawner *spawner = program->spawner;
     struct recipe *recipe = &spawner->recipes[program->request.service];
     int to_close;
+    if (is_one_too_many(spawner, recipe))
+        return error_set(error, 0, "more are asked for than may run");
     int errors = open_errors(program, socket, &to_close);
     if (recipe->program->wait)
         fcntl(socket, F_SETFL, 0); /* as programs of inetd's know it; tcpd does not accept there */

@@ -216,6 +216,7 @@ static int start(struct spawner *spawner, struct error *error)
     if (make_recipes(spawner, error) || privileges_reduce(error))
         return -1;
     open_diagnosis(spawner);
+    beat_start(&spawner->beat, &spawner->loop, spawner->setup->beat, spawner->setup->beat_every);
     if (watch_signals(spawner, error) || open_links(spawner, error))
         return -1;
     return listen_to_master(spawner, error);

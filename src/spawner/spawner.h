@@ -21,7 +21,9 @@ struct spawner_setup {
     const struct listener *listeners; /* for their addresses: the descriptors are not here */
     unsigned listener_count;
     unsigned generation;
-    int channel; /* to the master; see child/child.h */
+    uint64_t *beat;      /* where its signs of life are shown */
+    uint64_t beat_every; /* ns between them; 0: none */
+    int channel;         /* to the master; see child/child.h */
     /* Of workers that are there already, because this one replaces a spawner that has died. */
     const struct spawner_link *links;
     unsigned link_count;

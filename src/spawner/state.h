@@ -4,6 +4,7 @@
 #define TCPD_SPAWNER_STATE_H
 
 #include "base/error.h"
+#include "child/beat.h"
 #include "conn/spawn.h"
 #include "io/loop.h"
 #include "spawner/launch.h"
@@ -17,8 +18,9 @@
 struct spawner {
     const struct spawner_setup *setup;
     struct loop loop;
-    struct watch channel;   /* to the master; fd -1: it is gone */
-    struct watch signals;   /* a signalfd: SIGCHLD */
+    struct watch channel; /* to the master; fd -1: it is gone */
+    struct watch signals; /* a signalfd: SIGCHLD */
+    struct beat beat;
     struct timer flush;     /* of the log */
     int diagnosis;          /* to ask the kernel for sockets of programs; -1: nobody asks */
     struct recipe *recipes; /* by the index of the service */
@@ -40,7 +42,7 @@ struct link {
 /* One that runs. */
 struct running {
     struct spawner *spawner;
-    const struct recipe *recipe;
+    struct recipe *recipe;
     struct link *link;          /* of who is to be told; NULL: nobody any more */
     struct running *next, **at; /* in the link's list */
     struct running *next_of_bucket;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tcpctl/import_program.h"
 
+#include "conf/variable.h"
+
 #include <string.h>
 
 /* Those that inetd and xinetd have too. */
@@ -67,25 +69,11 @@ size_t import_variable_name(const char *text)
     return text[length] == '=' && !strchr("0123456789", *text) ? length : 0;
 }
 
-/* What tcpd tells every program, or no program ever. */
-static bool is_reserved(const char *text)
-{
-    static const char *const starts[] = {
-        "LISTEN_",    "WATCHDOG_", "TCPLOCAL",    "TCPREMOTE",      "UNIXLOCAL",
-        "UNIXREMOTE", "PROTO=",    "TCPCONNNUM=", "NOTIFY_SOCKET=",
-    };
-    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
-        if (strncmp(text, starts[i], strlen(starts[i])) == 0)
-            return true;
-    }
-    return false;
-}
-
 void import_variable(struct import *import, struct import_entry *entry, struct import_place place,
                      const char *text)
 {
     int length = (int)import_variable_name(text);
-    if (is_reserved(text))
+    if (variable_is_own(text, (size_t)length))
         import_note_at(import, entry, place, "the variable %.*s is tcpd's own, and cannot be set",
                        length, text);
     else if (*text == '_')

@@ -14,7 +14,6 @@ import tempfile
 import unittest
 
 import tcpdtest
-from needsexec import needs_exec
 from tcpdtest import TCPD, WAIT, connect, poll_until
 
 SOURCE = pathlib.Path(os.environ.get("srcdir", ".")).resolve()
@@ -34,7 +33,6 @@ def needs(*programs):
     return unittest.skipIf(missing, f"there is no {' and no '.join(missing)}")
 
 
-@needs_exec
 class ExampleTest(tcpdtest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()

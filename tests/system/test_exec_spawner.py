@@ -10,7 +10,7 @@ import threading
 import tcpdchange
 import tcpdtest
 from exectest import is_alive, program, running, script, spawners, title_of, wait_dead, wait_running
-from tcpdtest import WAIT, poll_until
+from tcpdtest import SLOW, WAIT, poll_until
 
 CAT = ("/bin/sh", "-c", "echo; exec cat")
 
@@ -155,6 +155,17 @@ class Spawner(tcpdtest.TestCase):
         for client in clients:
             client.recv_until(b"\n")
             self.talks(client)
+
+    def test_one_that_hangs(self):
+        daemon = self.tcpd(program("cat", *CAT), pool={"hang_timeout": 0.4 * SLOW})
+        client = self.cat(daemon)
+        wait_running(daemon)
+        old, = spawners(daemon)
+        os.kill(old, signal.SIGSTOP)
+        daemon.wait_log(rf"spawner_hung generation=1 pid={old}\b")
+        self.replaced(daemon, old)
+        self.talks(client)
+        self.cat(daemon).close()
 
     def test_killed_under_load(self):
         daemon = self.tcpd(program("echo", "/bin/echo", "word"), "greet",

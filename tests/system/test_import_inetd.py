@@ -12,13 +12,13 @@ import pathlib
 import pwd
 import re
 import shutil
+import stat
 import socket
 import subprocess
 import tempfile
 import unittest
 
 import tcpdtest
-from needsexec import needs_exec
 from tcpdtest import TCPD, connect
 
 TCPCTL = os.path.abspath(os.environ.get("TCPCTL", "./tcpctl"))
@@ -119,7 +119,6 @@ class Corpus(FolderTest):
             ran = import_inetd(path.name, folder=CORPUS)
             self.assertEqual(ran.stdout.decode(), self.wanted(path, ".out"))
 
-    @needs_exec
     def test_it_is_a_configuration(self):
         for path in self.each():
             printed = self.wanted(path, ".out")
@@ -179,7 +178,6 @@ class Page(FolderTest):
                 service = re.sub(r"^services = \( | \);$", "", printed)
                 self.assertEqual(service, words(wanted))
 
-    @needs_exec
     def test_each_is_a_configuration(self):
         for _, _, wanted in self.pairs():
             with self.subTest(wanted):
@@ -278,6 +276,9 @@ class Input(FolderTest):
 
     def test_a_program_that_its_user_cannot_execute(self):
         self.folder.chmod(0o755)
+        for folder in self.folder.parents:
+            if not folder.stat().st_mode & stat.S_IXOTH:
+                self.skipTest(f"{folder} is closed to others")
         path = self.write("program", "#!/bin/sh\n")
         os.mkdir(self.folder / "closed")
         shutil.copy(path, self.folder / "closed")
@@ -359,7 +360,6 @@ class Meaning(tcpdtest.TestCase):
         client.expect(b"hello")
         client.close()
 
-    @needs_exec
     def test_program(self):
         own = subprocess.check_output(["id", "-un"]).decode().strip()
         daemon = self.served(f"finger stream tcp nowait {own} /bin/sh in.sh -c "
