@@ -8,8 +8,10 @@ import os
 import re
 import socket
 import tempfile
+import unittest
 
 import tcpdtest
+import tlstest
 import tracing
 import wire
 from tracing import (CAPTURES, TCPC, Client, TraceTest, acknowledge_the_end, ladder, needs_capture,
@@ -105,6 +107,32 @@ class Peers(TraceTest):
         self.assertEqual(segments + len(arrows) - len(folded), int(total), text)
         for word in (r"> *$|>  ESTABLISHED$", r"\.\.\. \d+ segments, \d+ [KM]iB -+>"):
             self.assertRegex("\n".join(lines), re.compile(word, re.MULTILINE))
+
+    @needs_capture
+    @unittest.skipUnless(tlstest.HAS_TLS, "this tcpc has no TLS")
+    def test_tls(self):
+        """Records are data as any other; what TLS sends has lengths of its own."""
+        def talk(sock):
+            with tlstest.server_context().wrap_socket(sock, server_side=True) as secure:
+                self.assertEqual(tlstest.read_all(secure), b"question")
+                secure.sendall(b"answer")
+                tlstest.say_goodbye(secure)
+        self.serve(talk)
+        client = Client(self, "--trace", "--tls", "--cafile", tlstest.authority().file,
+                        "127.0.0.1", "7")
+        client.write(b"question")
+        client.finish()
+        self.assertEqual(client.process.stdout.read(), b"answer")
+        status, text = client.wait()
+        self.assertEqual(status, 0, text)
+        rungs = rungs_of(text)
+        flights = [re.search(r"[<>]", rung)[0] for rung in rungs if "len=" in rung]
+        self.assertEqual(flights[:2], [">", "<"], text)  # the two hellos
+        self.assertGreaterEqual(flights.count(">"), 2, text)
+        self.assertGreaterEqual(flights.count("<"), 2, text)
+        self.assertEqual(sum("FIN," in rung for rung in rungs), 2, text)
+        self.assertIn("captured on lo, without a loss\n", text)
+        self.assertNotIn("question", text)
 
     @needs_capture
     def test_two_addresses(self):
