@@ -105,7 +105,7 @@ def tcpd_refusing(rule, note=""):
     def argv(folder, port):
         log = f'target = "syslog"; socket = "{LogSink(folder).path}"; access = false;'
         guarded = echo_service(port, "guarded", GUARDED)[:-1] + RULES[rule] + " }"
-        services = [echo_service(port), guarded]
+        services = [guarded, echo_service(port)]  # in order: who can reach echo can reach both
         return [TCPD, "-f", "-c", write(folder, "tcpd.conf", tcpd_conf(services, 1, log))]
 
     return Server(f"tcpd, {rule}", argv, note=note)
