@@ -83,8 +83,18 @@ def processes():
         return []
 
 
+def title(pid):
+    """Empty: it has ended."""
+    try:
+        with open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
 def children():
-    return [pid for pid in processes() if pid != main_pid()]
+    """Without the spawner, and what it has started."""
+    return [pid for pid in processes() if title(pid).startswith("tcpd: child ")]
 
 
 def seccomp_filters(pid):
