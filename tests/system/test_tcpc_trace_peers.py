@@ -222,6 +222,45 @@ class Peers(TraceTest):
                          r".* FIN_WAIT_1 .* FIN,ACK seq=3 ack=7 -+>\n(.*\n)*.* TIME_WAIT ")
         self.assertIn("first to close: the client\n", text)
 
+    def test_many_connections_have_no_ladder(self):
+        for option in ("--trace", "--pcap=x"):
+            client = Client(self, option, "--repeat", "2", "127.0.0.1", "7")
+            self.assertEqual(client.wait(), (
+                64, "tcpc: --trace and --pcap show one connection, and --repeat makes many\n"
+                "Try \"tcpc --help\".\n"))
+
+    @needs_capture
+    def test_a_script_has_a_ladder(self):
+        def talk(sock):
+            sock.sendall(b"hello\n")
+            tracing.acknowledge_the_end(sock)
+        self.serve(talk)
+        client = Client(self, "--trace", "-e", 'expect "hello"; send "hi"; shutdown; expect eof',
+                        "127.0.0.1", "7")
+        status, text = client.wait()
+        self.assertEqual(status, 0, text)
+        self.assertRegex(text, r"<-+ PSH,ACK seq=1 ack=1 len=6 -+\n(.*\n)*"
+                         r".*-+ PSH,ACK seq=1 ack=7 len=2 -+>\n(.*\n)*"
+                         r".* FIN_WAIT_1 .* FIN,ACK seq=3 ack=7 -+>\n(.*\n)*.* TIME_WAIT ")
+        self.assertIn("first to close: the client\n", text)
+
+    @needs_capture
+    @unittest.skipUnless(tlstest.HAS_TLS, "this tcpc has no TLS")
+    @unittest.skipUnless(tlstest.certificates.OPENSSL, "there is no openssl")
+    def test_tls_that_fails(self):
+        """An alert, and then the close; a reset, if what the server sent was not all read."""
+        server = tlstest.Server(self, tlstest.read_all, tlstest.server_context())
+        client = Client(self, "--trace", "--tls", "--cafile", tlstest.authority().file,
+                        "--servername", "www.example.org", "127.0.0.1", server.port)
+        status, text = client.wait()
+        server.thread.join(tracing.PATIENCE)
+        self.assertEqual(status, 1, text)
+        self.assertIn("the certificate is not for www.example.org", text)
+        self.assertRegex(text, r" ESTABLISHED  <-+ SYN,ACK (.*\n)*"
+                         r".* PSH,ACK seq=\d+ ack=\d+ len=\d+ -+>\n"
+                         r"(.*\n)*.*  (FIN_WAIT_1|LAST_ACK|CLOSED) ")
+        self.assertIn("captured on lo, without a loss\n", text)
+
     def fall_back(self, talk, *options):
         self.serve(talk)
         client = Client(self, "--trace", *options, "127.0.0.1", "7",
