@@ -222,28 +222,6 @@ class Peers(TraceTest):
                          r".* FIN_WAIT_1 .* FIN,ACK seq=3 ack=7 -+>\n(.*\n)*.* TIME_WAIT ")
         self.assertIn("first to close: the client\n", text)
 
-    def test_many_connections_have_no_ladder(self):
-        for option in ("--trace", "--pcap=x"):
-            client = Client(self, option, "--repeat", "2", "127.0.0.1", "7")
-            self.assertEqual(client.wait(), (
-                64, "tcpc: --trace and --pcap show one connection, and --repeat makes many\n"
-                "Try \"tcpc --help\".\n"))
-
-    @needs_capture
-    def test_a_script_has_a_ladder(self):
-        def talk(sock):
-            sock.sendall(b"hello\n")
-            tracing.acknowledge_the_end(sock)
-        self.serve(talk)
-        client = Client(self, "--trace", "-e", 'expect "hello"; send "hi"; shutdown; expect eof',
-                        "127.0.0.1", "7")
-        status, text = client.wait()
-        self.assertEqual(status, 0, text)
-        self.assertRegex(text, r"<-+ PSH,ACK seq=1 ack=1 len=6 -+\n(.*\n)*"
-                         r".*-+ PSH,ACK seq=1 ack=7 len=2 -+>\n(.*\n)*"
-                         r".* FIN_WAIT_1 .* FIN,ACK seq=3 ack=7 -+>\n(.*\n)*.* TIME_WAIT ")
-        self.assertIn("first to close: the client\n", text)
-
     @needs_capture
     @unittest.skipUnless(tlstest.HAS_TLS, "this tcpc has no TLS")
     @unittest.skipUnless(tlstest.certificates.OPENSSL, "there is no openssl")
