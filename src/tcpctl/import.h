@@ -47,6 +47,7 @@ struct import_entry {
     bool barred;              /* it stands in a comment, and the notes tell why */
     bool disabled;            /* the input has it switched off: barred, and nobody is warned */
     const char *name;         /* of the service; made fit and unique by import_check */
+    const char *base;         /* the name before a number made it unique; by import_check */
     const char *path;         /* of its program; NULL: it is built in */
     const char *user, *group; /* of the program; NULL: nobody was named */
     struct import_list listens;

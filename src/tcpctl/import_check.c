@@ -41,15 +41,26 @@ static const char *fit_name(struct import *import, const char *text)
     return *name ? name : "service";
 }
 
-/* A second one of the name gets a number. */
+/* How many before the entry would have had that name, had they been alone. */
+static unsigned count_namesakes(const struct import *import, const struct import_entry *by,
+                                const char *base)
+{
+    unsigned count = 0;
+    for (const struct import_entry *at = import->entries; at != by; at = at->next)
+        count += at->is_service && strcmp(at->base, base) == 0;
+    return count;
+}
+
+/* A second one of the name gets a number, and no number is tried that a namesake has. */
 static void name_entry(struct import *import, struct import_entry *entry)
 {
     bool is_number = entry->name[strspn(entry->name, "0123456789")] == '\0';
     const char *text = is_number && entry->path ? import_base(entry->path) : entry->name;
-    const char *base = fit_name(import, text);
-    entry->name = base;
-    for (unsigned i = 2; is_taken(import, entry, entry->name); i++)
-        entry->name = memory_print(import->memory, "%.*s-%u", NAME_MAX_LENGTH - 6, base, i);
+    entry->base = fit_name(import, text);
+    entry->name = entry->base;
+    unsigned namesakes = count_namesakes(import, entry, entry->base);
+    for (unsigned i = namesakes > 0 ? namesakes + 1 : 2; is_taken(import, entry, entry->name); i++)
+        entry->name = memory_print(import->memory, "%.*s-%u", NAME_MAX_LENGTH - 6, entry->base, i);
 }
 
 /* --- Addresses -------------------------------------------------------------------------------- */

@@ -118,8 +118,15 @@ Test(import, names_are_made_fit_and_unique)
         {"\xc3\xa9", ":5", "--"},
         {"0123456789-0123456789-0123456789", ":6", NULL},
         {"7", ":7", "7"},
+        {"echo-tcp-4", ":8", "echo-tcp-4"},
+        {"Echo_tcp-4", ":9", "echo_tcp-4"},
+        {"echo.tcp", ":10", "echo-tcp-5"},
+        {"the-first-of-two-long-names-a", ":11", "the-first-of-two-long-names-a"},
+        {"the-first-of-two-long-names-a", ":12", "the-first-of-two-long-name-2"},
+        {"the-first-of-two-long-names-b", ":13", "the-first-of-two-long-names-b"},
+        {"the-first-of-two-long-names-b", ":14", "the-first-of-two-long-name-3"},
     };
-    struct import_entry *entries[8];
+    struct import_entry *entries[sizeof cases / sizeof *cases];
     size_t count = sizeof cases / sizeof *cases;
     for (size_t i = 0; i < count; i++)
         entries[i] = add(cases[i].name, cases[i].address);
