@@ -432,15 +432,15 @@ class Tcpd:
         status = self._status()
         if not status or status["state"] != "serving":
             return
-        poll_until(lambda: self.done("status")["open"] == 0, WAIT,
-                   "the last connection to be closed")
-        active = {one["name"]: one["active"] for one in self.done("services")["services"]}
-        if any(active.values()):
-            raise AssertionError(f"nothing is open, and yet these are active: {active}")
+        poll_until(lambda: self.done("status")["open"] == 0 and not self._active(), WAIT,
+                   "the last connection to be closed, in the whole and in each service")
         poll_until(lambda: not zombies_of(self.pid), WAIT, "those that have ended to be reaped")
         if status["generation"] == 1 and self.descriptors:
             poll_until(lambda: descriptors_of(self.pid) <= self.descriptors, WAIT,
                        f"no more than the {self.descriptors} descriptors it had when it started")
+
+    def _active(self):
+        return [one for one in self.done("services")["services"] if one["active"]]
 
     def _status(self):
         """None where nobody answers: before it has started, or without a control socket."""
