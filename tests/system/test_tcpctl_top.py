@@ -156,7 +156,7 @@ class Shown(TopTest):
         self.daemon.answers["services"] = [{"ok": True, "services": [dict(SERVICES[0], name=evil)]}]
         self.set_connections([dict.fromkeys(CONNECTIONS[0], evil)])
         top = self.top()
-        top.wait(lambda: top.screen.text().count("\\x1b]0;owned") == 6, "all that it says of itself")
+        top.wait(lambda: top.screen.text().count("\\x1b]0;owned") == 6, "all that it says")
         for harm in (b"\x1b]", b"\x1b[6n", b"\x07", "\u009b".encode(), "\u202e".encode()):
             self.assertNotIn(harm, top.seen)
 
