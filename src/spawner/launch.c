@@ -35,10 +35,11 @@ struct launching {
  * calls, and nothing that libc would have to keep in order.
  */
 
-static int leave_session(const struct launching *launching)
+/* Not a session: the kernel makes a scheduling group for each, see sched(7). */
+static int lead_group(const struct launching *launching)
 {
     (void)launching;
-    return setsid() < 0 ? -1 : 0;
+    return setpgid(0, 0);
 }
 
 static int enter_root(const struct launching *launching)
@@ -195,7 +196,7 @@ static const struct step {
     int (*take)(const struct launching *launching);
     const char *what;
 } steps[] = {
-    {leave_session, "it cannot have a session of its own"},
+    {lead_group, "it cannot have a process group of its own"},
     {enter_root, "its chroot cannot be entered"},
     {set_limits, "its rlimits cannot be set"},
     {be_nice, "its nice value cannot be set"},

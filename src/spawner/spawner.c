@@ -134,12 +134,13 @@ static void signals_ready(struct watch *watch, uint32_t events)
 
 /* The beginning. */
 
-/* Programs begin with what they inherit: no signal that somebody before tcpd has ignored. */
+/* Programs begin with what they inherit: no signal that somebody before tcpd has ignored, and not
+ * the terminal that tcpd was started from. */
 static int prepare_process(struct error *error)
 {
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL);
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) || chdir("/"))
+    if (setsid() < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) || chdir("/"))
         return error_set(error, errno, "cannot prepare for programs");
     return 0;
 }
