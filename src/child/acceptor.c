@@ -305,8 +305,11 @@ static bool may_come_in(const struct door *door, const struct handover *handover
     bool depends = depends_on_who_it_is(door);
     if (!depends && verdict_is_clear(at_door))
         return true;
-    struct newcomer newcomer = {door->listener->service, handover->fd, &handover->peer,
-                                handover->accepted, at_door};
+    struct newcomer newcomer = {.service = door->listener->service,
+                                .fd = handover->fd,
+                                .peer = &handover->peer,
+                                .now = handover->accepted,
+                                .at_door = at_door};
     bool admitted =
         depends ? admission_ask(admission, &newcomer) : admission_defer(admission, &newcomer);
     if (!admitted)

@@ -40,16 +40,14 @@ static void tell_refusal(struct admission *admission, const struct newcomer *new
                          enum reject_reason reason)
 {
     counter_add(&counters_of(admission, newcomer)->rejected[reason], 1);
-    rejects_log(&admission->rejects, newcomer->now, "rejected", newcomer->service->name,
-                newcomer->fd, newcomer->peer, reason);
+    rejects_log(&admission->rejects, "rejected", newcomer, reason);
 }
 
 static void tell_trial(struct admission *admission, const struct newcomer *newcomer,
                        enum reject_reason reason)
 {
     counter_add(&counters_of(admission, newcomer)->would_reject[reason], 1);
-    rejects_log(&admission->trials, newcomer->now, "would_reject", newcomer->service->name,
-                newcomer->fd, newcomer->peer, reason);
+    rejects_log(&admission->trials, "would_reject", newcomer, reason);
 }
 
 /* Whether it is let in.  Only who is served is told of as one that would have been refused. */

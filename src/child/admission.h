@@ -29,6 +29,7 @@ struct newcomer {
     const struct service *service;
     int fd;
     const struct addr *peer;
+    const struct addr *via; /* the proxy that has told of the peer; NULL: it is itself there */
     uint64_t now;           /* clock_now() */
     struct verdict at_door; /* admitted or refused */
 };

@@ -7,9 +7,10 @@
 #define TCPD_CHILD_REJECTS_H
 
 #include "base/reason.h"
-#include "io/addr.h"
 
 #include <stdint.h>
+
+struct newcomer;
 
 /* All zero at first.  Of one thread. */
 struct rejects {
@@ -18,11 +19,9 @@ struct rejects {
     unsigned left_out; /* since the last line */
 };
 
-/*
- * Logs that the connection `fd` of a peer is rejected, or counts it as left out.  event:
- * "rejected", or "would_reject" on trial.
- */
-void rejects_log(struct rejects *rejects, uint64_t now, const char *event, const char *service,
-                 int fd, const struct addr *peer, enum reject_reason reason);
+/* Logs that a newcomer is rejected, or counts it as left out.  event: "rejected", or "would_reject"
+ * on trial. */
+void rejects_log(struct rejects *rejects, const char *event, const struct newcomer *newcomer,
+                 enum reject_reason reason);
 
 #endif

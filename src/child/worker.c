@@ -80,10 +80,11 @@ static void gone(struct conn_set *set, const struct service *service, const stru
 }
 
 static bool admit(struct conn_set *set, const struct service *service, int fd,
-                  const struct addr *peer)
+                  const struct addr *peer, const struct addr *via)
 {
     struct worker *worker = set->owner;
-    struct newcomer newcomer = {service, fd, peer, worker->loop.now, {0}};
+    struct newcomer newcomer = {
+        .service = service, .fd = fd, .peer = peer, .via = via, .now = worker->loop.now};
     if (!admission_ask(&worker->admission, &newcomer))
         return false;
     places_reach_service(worker->shared->board, worker->shared->child);

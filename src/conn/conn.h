@@ -99,9 +99,9 @@ struct conn_set {
     /* A connection is no more: its place is free.  peer NULL: it never came to its service. */
     void (*gone)(struct conn_set *set, const struct service *service, const struct addr *peer);
     /* Behind proxies, when it is known who the client is: whether it may come in.  Then its
-     * handshake is over. */
+     * handshake is over.  via: the proxy; NULL: it has come for itself. */
     bool (*admit)(struct conn_set *set, const struct service *service, int fd,
-                  const struct addr *peer);
+                  const struct addr *peer, const struct addr *via);
 
     int spawner; /* the channel to it; 0: none, and no service gives connections away */
 

@@ -64,7 +64,8 @@ static void begin_service(struct conn *conn, const struct proxy_header *header, 
         conn_fail(conn, CLOSE_ERROR);
         return;
     }
-    if (!conn->set->admit(conn->set, conn_service(conn), conn->watch.fd, &conn->peer)) {
+    const struct addr *via = header->has_addresses ? &conn->claim->via : NULL;
+    if (!conn->set->admit(conn->set, conn_service(conn), conn->watch.fd, &conn->peer, via)) {
         sock_reset_at_close(conn->watch.fd);
         conn_fail(conn, CLOSE_REJECTED);
         return;

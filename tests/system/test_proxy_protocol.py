@@ -103,9 +103,13 @@ class Header(tcpdtest.TestCase):
         self.assertIsNone(self.come(daemon, b"203.0.113.1"))
         line = tcpdtest.poll_until(lambda: daemon.lines("rejected"))[0]
         self.assertEqual((line["peer"], line["reason"]), ("203.0.113.1:5", "access"))
+        proxies = [client.name for client in daemon.clients]
+        self.assertEqual(line["via"], proxies[1])
         self.assertIsNone(self.come(daemon, b"", header=b"PROXY UNKNOWN\r\n"))
         tcpdtest.poll_until(
             lambda: [line["reason"] for line in daemon.closed()].count("rejected") == 2)
+        itself = daemon.lines("rejected")[1]
+        self.assertEqual((itself["peer"], itself.get("via")), (daemon.clients[2].name, None))
 
     def test_limits_are_of_who_is_told_of(self):
         daemon = self.tcpd(behind(limits={"per_address": 2}))
