@@ -110,6 +110,7 @@ class Peers(TraceTest):
 
     @needs_capture
     @unittest.skipUnless(tlstest.HAS_TLS, "this tcpc has no TLS")
+    @unittest.skipUnless(tlstest.certificates.OPENSSL, "there is no openssl")
     def test_tls(self):
         """Records are data as any other; what TLS sends has lengths of its own."""
         def talk(sock):

@@ -88,7 +88,7 @@ static inline void family_make(struct family *family, unsigned threads)
     demand(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     limit.rlim_cur = limit.rlim_max;
     demand(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-    *family = (struct family){.conf = {.pool = {1, threads, 64},
+    *family = (struct family){.conf = {.pool = {.processes = 1, .threads = threads, .queue = 64},
                                        .services = family->services,
                                        .service_count = FAMILY_SERVICES}};
     snprintf(family->folder, sizeof family->folder, "/tmp/tcpd-child.XXXXXX");
