@@ -57,13 +57,20 @@ def read_all(sock):
 
 
 def say_goodbye(sock):
-    """close_notify without waiting for the peer's, then FIN."""
+    """close_notify without waiting for the peer's, then FIN.  What still comes is taken: to close
+    with bytes that were not read is a reset."""
     sock.setblocking(False)
     try:
         sock.unwrap()
     except (ssl.SSLWantReadError, OSError):
         pass
-    socket.socket.shutdown(sock, socket.SHUT_WR)
+    sock.settimeout(PATIENCE)
+    try:
+        socket.socket.shutdown(sock, socket.SHUT_WR)
+        while socket.socket.recv(sock, MIB):
+            pass
+    except OSError:
+        pass
 
 
 def tell(data):
