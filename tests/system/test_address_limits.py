@@ -91,6 +91,7 @@ class AddressLimits(tcpdtest.TestCase):
         self.assertNotIn(None, inside)
         self.assertIsNone(self.come(daemon))
         before = daemon.children()
+        poll_until(lambda: daemon.done("status")["open"] == 3, what="the place of the refused one")
         os.kill(before[0], signal.SIGKILL)
         poll_until(lambda: daemon.children() and daemon.children() != before)
         inside = [poll_until(lambda: self.come(daemon)) for _ in range(3)]
