@@ -3,7 +3,7 @@
 
 import os
 
-from booted import (CONFIG, SAVED, TCPCTL, TCPD, BootTest, Talker, ask, main_pid, run, show,
+from booted import (CONFIG, SAVED, TCPCTL, BootTest, Talker, ask, main_pid, run, show,
                     status, systemctl)
 
 

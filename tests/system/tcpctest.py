@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of tcpc share: tcpc itself, and a server that greets."""
+"""What the tests of tcpc share: tcpc itself, and servers to talk to."""
 
 import contextlib
 import os
@@ -8,7 +8,8 @@ import subprocess
 import threading
 
 TCPC = os.path.abspath(os.environ.get("TCPC", "./tcpc"))
-PATIENCE = 30
+PATIENCE = 60  # seconds; a test that takes longer has failed
+MIB = 1 << 20
 
 
 def tcpc(*arguments, **more):
@@ -19,6 +20,47 @@ def tcpc(*arguments, **more):
 def closed_port():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return str(listener.getsockname()[1])
+
+
+def read_all(sock):
+    """All that comes until the peer's FIN."""
+    pieces = []
+    while True:
+        piece = sock.recv(MIB)
+        if not piece:
+            return b"".join(pieces)
+        pieces.append(piece)
+
+
+class Server:
+    """Accepts one connection and lets a function talk; what it returns is the result."""
+
+    def __init__(self, test, talk, family=socket.AF_INET):
+        self.listener = socket.create_server(("::1" if family == socket.AF_INET6 else "127.0.0.1",
+                                              0), family=family)
+        self.listener.settimeout(PATIENCE)
+        self.port = str(self.listener.getsockname()[1])
+        self.talk, self.result, self.error = talk, None, None
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+        test.addCleanup(self.listener.close)
+
+    def run(self):
+        try:
+            sock = self.listener.accept()[0]
+            sock.settimeout(PATIENCE)
+            with sock:
+                self.result = self.talk(sock)
+        except OSError as error:
+            self.error = error
+
+    def finish(self):
+        self.thread.join(PATIENCE)
+        if self.thread.is_alive():
+            raise AssertionError("the server still waits")
+        if self.error:
+            raise self.error
+        return self.result
 
 
 class Greeter:

@@ -235,6 +235,19 @@ class Sender(threading.Thread):
                                  f"{self.error or 'the rest still waits'}")
 
 
+def has_ipv6():
+    """On this machine, and not only in Python."""
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+            return True
+    except OSError:
+        return False
+
+
+needs_ipv6 = unittest.skipUnless(has_ipv6(), "there is no IPv6 here")
+
+
 def name_of(sock):
     """An address as the log writes it."""
     if sock.family == socket.AF_INET:

@@ -12,6 +12,7 @@ import unittest
 
 import prometheus
 import tcpdtest
+from tcpdtest import needs_ipv6
 
 # What a client of another user does: says "x" and tells what came back.
 CLIENT = """
@@ -29,18 +30,6 @@ with socket.socket(socket.AF_UNIX) as client:
     except (ConnectionResetError, BrokenPipeError):
         print("end")
 """
-
-
-def has_ipv6():
-    try:
-        with socket.socket(socket.AF_INET6) as sock:
-            sock.bind(("::1", 0))
-            return True
-    except OSError:
-        return False
-
-
-needs_ipv6 = unittest.skipUnless(has_ipv6(), "there is no IPv6 here")
 
 
 class Access(tcpdtest.TestCase):

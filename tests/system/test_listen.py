@@ -6,23 +6,11 @@ import shutil
 import socket
 import stat
 import subprocess
-import unittest
 
 import tcpdtest
+from tcpdtest import needs_ipv6
 
 ADDRESS_IN_USE, NOT_PERMITTED = 71, 77
-
-
-def has_ipv6():
-    try:
-        with socket.socket(socket.AF_INET6) as sock:
-            sock.bind(("::1", 0))
-            return True
-    except OSError:
-        return False
-
-
-needs_ipv6 = unittest.skipUnless(has_ipv6(), "there is no IPv6 here")
 
 
 class Listen(tcpdtest.TestCase):

@@ -8,14 +8,12 @@ import shutil
 import socket
 import stat
 import subprocess
-import sys
 import tempfile
 import unittest
 import unittest.mock
 
 import tcpdproc
 import tcpdtest
-from tcpdproc import poll_until
 from tcpdtest import WAIT
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 import unittest
 
+import tcpdtest
 from tcpctest import PATIENCE, TCPC, Greeter, closed_port, tcpc
 
 
@@ -93,7 +94,7 @@ class ConnectTest(unittest.TestCase):
                 done = tcpc(*target)
                 self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "hello\n", ""))
 
-    @unittest.skipUnless(socket.has_ipv6, "no IPv6")
+    @tcpdtest.needs_ipv6
     def test_ipv6_with_and_without_brackets(self):
         port = Greeter(self, ("::1", 0), socket.AF_INET6).port
         for target in (["::1", port], ["[::1]", port], ["[::1]:" + port], ["-6", "::1", port]):

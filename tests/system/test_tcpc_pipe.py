@@ -15,9 +15,8 @@ import threading
 import time
 import unittest
 
-TCPC = os.path.abspath(os.environ.get("TCPC", "./tcpc"))
-PATIENCE = 60  # seconds; a test that takes longer has failed
-MIB = 1 << 20
+from tcpctest import MIB, PATIENCE, TCPC, Server, read_all
+
 F_GETPIPE_SZ = 1032  # see fcntl(2)
 with open(TCPC, "rb") as binary:
     CODE = binary.read()
@@ -30,53 +29,12 @@ def reset(sock):
     sock.close()
 
 
-def read_all(sock):
-    """All that comes until the peer's FIN."""
-    pieces = []
-    while True:
-        piece = sock.recv(MIB)
-        if not piece:
-            return b"".join(pieces)
-        pieces.append(piece)
-
-
 def echo(sock):
     while True:
         piece = sock.recv(MIB)
         if not piece:
             return sock.shutdown(socket.SHUT_WR)
         sock.sendall(piece)
-
-
-class Server:
-    """Accepts one connection and lets a function talk; what it returns is the result."""
-
-    def __init__(self, test, talk, family=socket.AF_INET):
-        self.listener = socket.create_server(("::1" if family == socket.AF_INET6 else "127.0.0.1",
-                                              0), family=family)
-        self.listener.settimeout(PATIENCE)
-        self.port = str(self.listener.getsockname()[1])
-        self.talk, self.result, self.error = talk, None, None
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-        test.addCleanup(self.listener.close)
-
-    def run(self):
-        try:
-            sock = self.listener.accept()[0]
-            sock.settimeout(PATIENCE)
-            with sock:
-                self.result = self.talk(sock)
-        except OSError as error:
-            self.error = error
-
-    def finish(self):
-        self.thread.join(PATIENCE)
-        if self.thread.is_alive():
-            raise AssertionError("the server still waits")
-        if self.error:
-            raise self.error
-        return self.result
 
 
 class PipeTest(unittest.TestCase):

@@ -16,9 +16,9 @@ import time
 import unittest
 
 import tcpdtest
+from tcpctest import MIB, PATIENCE, TCPC, read_all
 from tcpdtest import poll_until
-from tlstest import (BULK, MIB, PATIENCE, TCPC, Server, TlsTest, authority, read_all,
-                     say_goodbye, server_context, tell)
+from tlstest import BULK, Server, TlsTest, say_goodbye, server_context, tell
 
 SANITIZED = tcpdtest.is_sanitized(TCPC)
 

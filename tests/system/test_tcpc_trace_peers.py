@@ -10,6 +10,7 @@ import socket
 import tempfile
 import unittest
 
+import tcpctest
 import tcpdtest
 import tlstest
 import tracing
@@ -115,7 +116,7 @@ class Peers(TraceTest):
         """Records are data as any other; what TLS sends has lengths of its own."""
         def talk(sock):
             with tlstest.server_context().wrap_socket(sock, server_side=True) as secure:
-                self.assertEqual(tlstest.read_all(secure), b"question")
+                self.assertEqual(tcpctest.read_all(secure), b"question")
                 secure.sendall(b"answer")
                 tlstest.say_goodbye(secure)
         self.serve(talk)
@@ -228,7 +229,7 @@ class Peers(TraceTest):
     @unittest.skipUnless(tlstest.certificates.OPENSSL, "there is no openssl")
     def test_tls_that_fails(self):
         """An alert, and then the close; a reset, if what the server sent was not all read."""
-        server = tlstest.Server(self, tlstest.read_all, tlstest.server_context())
+        server = tlstest.Server(self, tcpctest.read_all, tlstest.server_context())
         client = Client(self, "--trace", "--tls", "--cafile", tlstest.authority().file,
                         "--servername", "www.example.org", "127.0.0.1", server.port)
         status, text = client.wait()

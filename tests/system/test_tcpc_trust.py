@@ -8,8 +8,9 @@ import subprocess
 import threading
 import unittest
 
-from tlstest import (HAS_TLS, MIB, PATIENCE, TCPC, Server, TlsTest, authority, pair, read_all,
-                     say_goodbye, server_context, tell)
+from tcpctest import MIB, PATIENCE, TCPC, read_all
+from tlstest import (HAS_TLS, Server, TlsTest, authority, pair, say_goodbye, server_context,
+                     tell)
 
 
 class TrustTest(TlsTest):

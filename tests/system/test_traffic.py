@@ -34,7 +34,7 @@ class Right(faulty.Case):
 
     def test_tcpd(self):
         path = os.path.join(self.folder(), "echo")
-        listen = ["127.0.0.1:0", f"unix:{path}", *(["[::1]:0"] if socket.has_ipv6 else [])]
+        listen = ["127.0.0.1:0", f"unix:{path}", *(["[::1]:0"] if tcpdtest.has_ipv6() else [])]
         daemon = self.tcpd(*(tcpdtest.service(name, listen=listen) for name in ("echo",)),
                            tcpdtest.service("greet", listen=listen[::2]))
         load = traffic.start(self, traffic.targets(daemon, "echo", "greet"), rate=500, lasting=20)

@@ -9,14 +9,12 @@ import socket
 import ssl
 import subprocess
 import tempfile
-import threading
 import unittest
 
 import certificates
+import tcpctest
+from tcpctest import MIB, PATIENCE, TCPC
 
-TCPC = os.path.abspath(os.environ.get("TCPC", "./tcpc"))
-PATIENCE = 60
-MIB = 1 << 20
 BULK = os.urandom(MIB) * 8
 VERSION = subprocess.run([TCPC, "-V"], stdout=subprocess.PIPE, check=False).stdout.decode()
 HAS_TLS = "TLS: none" not in VERSION
@@ -46,16 +44,6 @@ def server_context(chain=None, version=None, **settings):
     return context
 
 
-def read_all(sock):
-    """All that comes until close_notify; its absence is an error."""
-    pieces = []
-    while True:
-        piece = sock.recv(MIB)
-        if not piece:
-            return b"".join(pieces)
-        pieces.append(piece)
-
-
 def say_goodbye(sock):
     """close_notify without waiting for the peer's, then FIN.  What still comes is taken: to close
     with bytes that were not read is a reset."""
@@ -81,41 +69,23 @@ def tell(data):
     return talk
 
 
-class Server:
+def inside(talk, context, before):
+    """That talk, over TLS if there is a context."""
+    def talk_inside(raw):
+        if before:
+            before(raw)
+        if not context:
+            return talk(raw)
+        with context.wrap_socket(raw, server_side=True, suppress_ragged_eofs=False) as sock:
+            return talk(sock)
+    return talk_inside
+
+
+class Server(tcpctest.Server):
     """Accepts one connection, with TLS if there is a context, and lets a function talk."""
 
     def __init__(self, test, talk, context=None, before=None):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(PATIENCE)
-        self.port = str(self.listener.getsockname()[1])
-        self.talk, self.context, self.before = talk, context, before
-        self.result, self.error = None, None
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-        test.addCleanup(self.listener.close)
-
-    def run(self):
-        try:
-            with self.listener.accept()[0] as raw:
-                raw.settimeout(PATIENCE)
-                if self.before:
-                    self.before(raw)
-                if not self.context:
-                    self.result = self.talk(raw)
-                    return
-                with self.context.wrap_socket(raw, server_side=True,
-                                              suppress_ragged_eofs=False) as sock:
-                    self.result = self.talk(sock)
-        except OSError as error:
-            self.error = error
-
-    def finish(self):
-        self.thread.join(PATIENCE)
-        if self.thread.is_alive():
-            raise AssertionError("the server still waits")
-        if self.error:
-            raise self.error
-        return self.result
+        super().__init__(test, inside(talk, context, before))
 
 
 @unittest.skipUnless(HAS_TLS, "built without TLS")
