@@ -7,6 +7,8 @@ import socket
 import subprocess
 import threading
 
+import tcpdtest
+
 TCPC = os.path.abspath(os.environ.get("TCPC", "./tcpc"))
 PATIENCE = 60  # seconds; a test that takes longer has failed
 MIB = 1 << 20
@@ -18,8 +20,7 @@ def tcpc(*arguments, **more):
 
 
 def closed_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
+    return str(tcpdtest.free_port())
 
 
 def read_all(sock):

@@ -26,6 +26,7 @@ import faulthandler
 import fcntl
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -246,6 +247,16 @@ def has_ipv6():
 
 
 needs_ipv6 = unittest.skipUnless(has_ipv6(), "there is no IPv6 here")
+
+
+def free_port():
+    """One that nobody gets for a connection or for port 0 while it is not bound (ip(7))."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        lowest = int(file.read().split()[0])
+    for port in random.sample(range(lowest // 2, lowest), 100):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError(f"no free port below {lowest}")
 
 
 def name_of(sock):

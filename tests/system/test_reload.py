@@ -20,11 +20,6 @@ NOTHING = {"added": [], "removed": [], "changed": []}
 MANY = 100  # more than the scoreboard has boards
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 class Settings(tcpdtest.TestCase):
     def test_nothing_changed(self):
         daemon = self.tcpd("echo", "greet")
@@ -65,7 +60,7 @@ class Settings(tcpdtest.TestCase):
         echoes(old)
 
     def test_another_type_on_the_same_address(self):
-        port = free_port()
+        port = tcpdtest.free_port()
         daemon = self.tcpd(service("one", "echo", f"127.0.0.1:{port}"))
         before = listeners(daemon)
         answer = reload(daemon, service("one", "discard", f"127.0.0.1:{port}"))
@@ -87,7 +82,7 @@ class Settings(tcpdtest.TestCase):
 
 class Listeners(tcpdtest.TestCase):
     def test_added_and_removed(self):
-        first, second = free_port(), free_port()
+        first, second = tcpdtest.free_port(), tcpdtest.free_port()
         daemon = self.tcpd("echo", service("a", "discard", f"127.0.0.1:{first}"))
         kept = listeners(daemon)
         answer = reload(daemon, "echo", service("b", "echo", f"127.0.0.1:{second}"))
@@ -169,7 +164,7 @@ class Listeners(tcpdtest.TestCase):
         wait_alone(daemon)
 
     def test_backlog_changes_in_place(self):
-        port = free_port()
+        port = tcpdtest.free_port()
         listen = {"address": f"127.0.0.1:{port}", "backlog": 100}
         daemon = self.tcpd(service("echo", listen=listen))
         before = listeners(daemon)
@@ -193,7 +188,7 @@ class Listeners(tcpdtest.TestCase):
 
     def test_same_address_at_once_again(self):
         """Removed and added again, while an old child may still accept from the first socket."""
-        port = free_port()
+        port = tcpdtest.free_port()
         two = service("two", "echo", f"127.0.0.1:{port}")
         daemon = self.tcpd("echo", two)
         for _ in range(5):

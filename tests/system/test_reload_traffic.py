@@ -2,10 +2,8 @@
 """Reloads under load lose nothing: short connections and long ones, on echo, on greet and on a unix
 socket, while a reload comes every half second and every second one has a bad file."""
 
-import contextlib
 import ctypes
 import os
-import random
 import shutil
 import signal
 import socket
@@ -110,7 +108,7 @@ class UnderLoad(Loaded):
 
     def test_listeners_come_and_go(self):
         """Beside those that the load goes to: none of its connections is hurt."""
-        port = lasting_port()
+        port = tcpdtest.free_port()
         other = [service("other", "echo", [f"127.0.0.1:{port}", f"unix:{self.folder}/other"]),
                  service("other", "greet", f"127.0.0.1:{port}"), service("third", "discard"),
                  service("other", "echo", {"address": f"127.0.0.1:{port}", "backlog": 50})]
@@ -132,16 +130,6 @@ class UnderLoad(Loaded):
         poll_until(lambda: daemon.done("status")["open"] == 0, WAIT, "the last ones to be closed")
 
 
-def lasting_port():
-    """One that nobody gets for a connection or for port 0 while it is not bound (ip(7))."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
-        lowest = int(file.read().split()[0])
-    for port in random.sample(range(lowest // 2, lowest), 100):
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise AssertionError(f"no free port below {lowest}")
-
-
 def can_filter():
     """Whether a filter can be put on a socket: not every system lets an ordinary user do that."""
     all_pass = struct.pack("HBBI", 0x06, 0, 0, 0xffffffff)  # BPF_RET
@@ -160,7 +148,7 @@ class Removed(Loaded):
 
     def setUp(self):
         super().setUp()
-        self.port = lasting_port()
+        self.port = tcpdtest.free_port()
         self.loaded = service("loaded", "echo", f"127.0.0.1:{self.port}")
 
     @unittest.skipUnless(can_filter(), "nobody may be kept from beginning to connect here")

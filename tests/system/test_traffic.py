@@ -81,9 +81,7 @@ class Refused(faulty.Case):
                                    rf"phase connect, {error}, port \d+, ")
 
     def test_tcp(self):
-        with socket.create_server(("127.0.0.1", 0)) as gone:
-            port = gone.getsockname()[1]
-        self.refused(f"echo:127.0.0.1:{port}", "ECONNREFUSED")
+        self.refused(f"echo:127.0.0.1:{tcpdtest.free_port()}", "ECONNREFUSED")
 
     def test_unix(self):
         path = os.path.join(self.folder(), "s")
@@ -93,9 +91,7 @@ class Refused(faulty.Case):
         self.refused(f"echo:unix:{path}", "ECONNREFUSED")
 
     def test_long_ones(self):
-        with socket.create_server(("127.0.0.1", 0)) as gone:
-            port = gone.getsockname()[1]
-        load = self.load(f"echo:127.0.0.1:{port}", rate=0, lasting=5)
+        load = self.load(f"echo:127.0.0.1:{tcpdtest.free_port()}", rate=0, lasting=5)
         report = load.stop()
         self.assertEqual(report["long"]["failed"], {**GOOD, "refused": 5})
         self.assertEqual(load.process.returncode, 1)
