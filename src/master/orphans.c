@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "child/channel.h"
 #include "master/state.h"
+#include "spawner/launch.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -145,7 +146,7 @@ static void kill_due(struct timer *timer, uint64_t now)
 {
     const struct orphan *orphan = container_of(timer, struct orphan, kill);
     (void)now;
-    kill(-orphan->pid, SIGKILL); /* ours until we have waited for it */
+    launch_signal(orphan->pid, SIGKILL); /* ours until we have waited for it */
 }
 
 void orphans_end(struct master *master, pid_t pid, uint64_t grace)
@@ -159,8 +160,8 @@ void orphans_end(struct master *master, pid_t pid, uint64_t grace)
     orphan->pid = pid;
     orphan->next = master->orphans;
     master->orphans = orphan;
-    kill(-pid, SIGTERM);
-    kill(-pid, SIGCONT);
+    launch_signal(pid, SIGTERM);
+    launch_signal(pid, SIGCONT);
     timer_start(&orphan->kill, timers_fifo(&master->loop.timers, grace, kill_due), clock_now());
 }
 

@@ -249,6 +249,13 @@ pid_t launch(const struct recipe *recipe, int socket, int errors, struct error *
     return say_failure(&launching, error);
 }
 
+void launch_signal(pid_t pid, int number)
+{
+    kill(-pid, number);
+    if (getpgid(pid) != pid)
+        kill(pid, number);
+}
+
 int launch_try(const struct recipe *recipe, struct error *error)
 {
     struct launching launching = {.recipe = recipe, .only_tries = true};

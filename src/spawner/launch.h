@@ -46,6 +46,12 @@ void recipe_describe(struct recipe *recipe, const struct spawn_request *request,
  */
 pid_t launch(const struct recipe *recipe, int socket, int errors, struct error *error);
 
+/*
+ * Sends a signal to the group of a program, and to itself should it have left that, as setpgid(2)
+ * lets it.  The pid is one that nobody has waited for.
+ */
+void launch_signal(pid_t pid, int number);
+
 /* As far as launch goes before it executes, and whether it could: for the test of a configuration.
  */
 int launch_try(const struct recipe *recipe, struct error *error);

@@ -197,7 +197,7 @@ void program_start(struct link *link, const struct spawn_request *request, int s
 static void kill_due(struct timer *timer, uint64_t now)
 {
     (void)now;
-    kill(-container_of(timer, struct running, kill)->pid, SIGKILL);
+    launch_signal(container_of(timer, struct running, kill)->pid, SIGKILL);
 }
 
 void program_end(struct running *program, bool hurry)
@@ -207,8 +207,8 @@ void program_end(struct running *program, bool hurry)
     if (program->ending && !hurry)
         return;
     program->ending = true;
-    kill(-program->pid, SIGTERM);
-    kill(-program->pid, SIGCONT); /* one that is stopped would not notice */
+    launch_signal(program->pid, SIGTERM);
+    launch_signal(program->pid, SIGCONT); /* one that is stopped would not notice */
     timer_start(&program->kill, timers_fifo(&loop->timers, grace, kill_due), loop->now);
 }
 
@@ -219,7 +219,7 @@ void programs_end(struct spawner *spawner, bool at_once)
              program = program->next_of_bucket) {
             program_end(program, true);
             if (at_once)
-                kill(-program->pid, SIGKILL);
+                launch_signal(program->pid, SIGKILL);
         }
 }
 

@@ -8,6 +8,17 @@ import tcpdtest
 PYTHON = "/usr/bin/python3"  # which every user can read
 
 
+# A program that leaves the group that tcpd has given to it; once stubborn, SIGTERM is nothing to it.
+LEAVER = """
+import os, signal, time
+os.setpgid(0, os.getpgid(os.getppid()))
+if {stubborn}:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.write(1, b"\\n")
+time.sleep(1000)
+"""
+
+
 def program(name, *command, **settings):
     """A service that runs a command for each connection."""
     return tcpdtest.service(name, "exec", command=list(command), **settings)

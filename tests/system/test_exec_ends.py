@@ -6,7 +6,8 @@ import signal
 import time
 
 import tcpdtest
-from exectest import descriptors, is_alive, program, running, script, wait_dead, wait_running
+from exectest import (LEAVER, descriptors, is_alive, program, running, script, wait_dead,
+                      wait_running)
 from tcpdtest import SLOW, WAIT, poll_until
 
 STUBBORN = """
@@ -68,6 +69,15 @@ class Ends(tcpdtest.TestCase):
         client.expect_eof()
         wait_dead(grandchild)
         self.expect_closed(daemon, client, reason="killed", signal=15)
+
+    def test_kill_of_one_that_has_left_its_group(self):
+        daemon = self.tcpd(script("leaver", LEAVER.format(stubborn=False), kill_timeout=30.0),
+                           script("stubborn", LEAVER.format(stubborn=True), kill_timeout=0.3))
+        for name, number in (("leaver", signal.SIGTERM), ("stubborn", signal.SIGKILL)):
+            client, one = self.started(daemon, name)
+            daemon.done("kill", id=one["id"])
+            client.expect_eof()
+            self.expect_closed(daemon, client, reason="killed", signal=number)
 
     def test_one_that_stops_itself(self):
         daemon = self.tcpd(program("stops", "/bin/sh", "-c", "echo; kill -STOP $$; echo",

@@ -9,7 +9,8 @@ import threading
 
 import tcpdchange
 import tcpdtest
-from exectest import is_alive, program, running, script, spawners, title_of, wait_dead, wait_running
+from exectest import (LEAVER, is_alive, program, running, script, spawners, title_of, wait_dead,
+                      wait_running)
 from tcpdtest import SLOW, WAIT, poll_until
 
 CAT = ("/bin/sh", "-c", "echo; exec cat")
@@ -130,10 +131,8 @@ class Spawner(tcpdtest.TestCase):
         self.cat(daemon).close()
 
     def test_one_that_ignores_its_end(self):
-        daemon = self.tcpd(script("stubborn", "import signal, time, os\n"
-                                              "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-                                              "os.write(1, b'\\n')\n"
-                                              "time.sleep(1000)\n", kill_timeout=0.3))
+        """And has left its group."""
+        daemon = self.tcpd(script("stubborn", LEAVER.format(stubborn=True), kill_timeout=0.3))
         client = self.cat(daemon, "stubborn")
         one, = wait_running(daemon)
         old, = spawners(daemon)
