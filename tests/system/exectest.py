@@ -8,7 +8,7 @@ import tcpdtest
 PYTHON = "/usr/bin/python3"  # which every user can read
 
 
-# A program that leaves the group that tcpd has given to it; once stubborn, SIGTERM is nothing to it.
+# A program that leaves the group that tcpd has given to it; SIGTERM is nothing to a stubborn one.
 LEAVER = """
 import os, signal, time
 os.setpgid(0, os.getpgid(os.getppid()))

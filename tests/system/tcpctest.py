@@ -24,7 +24,7 @@ def closed_port():
 
 
 def read_all(sock):
-    """All that comes until the peer's FIN."""
+    """All that comes until the peer's FIN, or its close_notify, whose absence is an error."""
     pieces = []
     while True:
         piece = sock.recv(MIB)
