@@ -204,11 +204,16 @@ static void disconnect_syslog(void)
     log_.fd = -1;
 }
 
+static bool is_lost(void)
+{
+    return log_.lost_at > 0;
+}
+
 /* Without a log to send to: after a while lines are dropped, so that nobody waits for it in vain.
  */
 static bool drop_if_lost(uint64_t now)
 {
-    if (!log_.lost_at)
+    if (!is_lost())
         log_.lost_at = now;
     if (now - log_.lost_at < KEEP_FOR)
         return false;
@@ -256,8 +261,11 @@ bool log_flush(void)
             log_.batch = ring_take(&log_.ring, &log_.size);
             log_.sent = 0;
         }
-        if (log_.size == 0)
-            return true;
+        if (log_.size == 0) {
+            if (is_lost() || !ring_tell_gap(&log_.ring))
+                return true;
+            continue;
+        }
         size_t at = log_.sent;
         if (!send_entry(ring_next(log_.batch, &at)))
             return false;

@@ -5,7 +5,7 @@
  * is in charge of the process's log sends the ring to its target.  In a child that is a thread
  * of its own (log_start); the single-threaded master does it itself, once a
  * turn (log_flush).  When the ring is full, lines are dropped and counted, and
- * the next line that finds room is preceded by one that tells how many.
+ * as soon as there is room again a line tells how many.
  *
  * Levels are those of syslog(3): LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG.
  */

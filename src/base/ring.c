@@ -49,17 +49,17 @@ static bool append(struct ring *ring, int level, const char *text, size_t length
     return true;
 }
 
-/* The gap is told before the next line, and takes its place when only one of them fits. */
-static bool append_after_gap(struct ring *ring, int level, const char *text, size_t length)
+/* Whether there is no gap any more, or a line that tells of it. */
+static bool append_gap(struct ring *ring)
 {
-    if (ring->lost) {
-        char gap[64];
-        int size = snprintf(gap, sizeof gap, "log_dropped lines=%u", ring->lost);
-        if (!append(ring, LOG_WARNING, gap, (size_t)size))
-            return false;
-        ring->lost = 0;
-    }
-    return append(ring, level, text, length);
+    char gap[64];
+    if (!ring->lost)
+        return true;
+    int size = snprintf(gap, sizeof gap, "log_dropped lines=%u", ring->lost);
+    if (!append(ring, LOG_WARNING, gap, (size_t)size))
+        return false;
+    ring->lost = 0;
+    return true;
 }
 
 static void count_dropped(struct ring *ring)
@@ -87,7 +87,7 @@ void ring_drop(struct ring *ring)
 void ring_put(struct ring *ring, int level, const char *text, size_t length)
 {
     pthread_mutex_lock(&ring->lock);
-    if (!append_after_gap(ring, level, text, length))
+    if (!append_gap(ring) || !append(ring, level, text, length))
         count_dropped(ring);
     bool wake = ring->reader_sleeps;
     ring->reader_sleeps = false;
@@ -106,6 +106,14 @@ const char *ring_take(struct ring *ring, size_t *size)
     ring->used = 0;
     pthread_mutex_unlock(&ring->lock);
     return filled;
+}
+
+bool ring_tell_gap(struct ring *ring)
+{
+    pthread_mutex_lock(&ring->lock);
+    bool told = ring->lost && append_gap(ring);
+    pthread_mutex_unlock(&ring->lock);
+    return told;
 }
 
 const struct ring_entry *ring_next(const char *entries, size_t *at)

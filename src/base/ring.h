@@ -37,7 +37,9 @@ struct ring {
 int ring_init(struct ring *ring);
 void ring_fini(struct ring *ring);
 
-/* Appends a line, or counts it as dropped.  Never blocks for longer than a copy takes.  Any thread.
+/*
+ * Appends a line, behind one that tells how many were dropped before it; or counts it as dropped.
+ * Never blocks for longer than a copy takes.  Any thread.
  */
 void ring_put(struct ring *ring, int level, const char *text, size_t length);
 
@@ -49,6 +51,10 @@ void ring_drop(struct ring *ring);
  * call, and in *size how many bytes of entries it holds.  The reader.
  */
 const char *ring_take(struct ring *ring, size_t *size);
+
+/* Appends the line that tells how many were dropped; false when there is none to tell of.  The
+ * reader, which else would leave that to the next line, whenever it comes. */
+bool ring_tell_gap(struct ring *ring);
 
 /* The entry at *at of what ring_take returned, with *at moved behind it. */
 const struct ring_entry *ring_next(const char *entries, size_t *at);

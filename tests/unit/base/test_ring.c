@@ -121,6 +121,20 @@ Test(ring, the_gap_is_told_before_the_next_line)
     cr_assert_eq(ring.dropped, 7, "what was ever dropped is not forgotten");
 }
 
+Test(ring, the_gap_is_told_without_a_next_line)
+{
+    char last[64];
+    cr_assert_not(ring_tell_gap(&ring), "there is none");
+    fill(1016);
+    ring_put(&ring, LOG_INFO, "x", 1);
+    cr_assert_not(ring_tell_gap(&ring), "there is no room for it");
+    drain(last);
+    cr_assert(ring_tell_gap(&ring));
+    cr_assert_not(ring_tell_gap(&ring), "once");
+    cr_assert_eq(drain(last), 1);
+    cr_assert_str_eq(last, "log_dropped lines=2");
+}
+
 Test(ring, a_line_that_got_no_further_counts)
 {
     char last[64];
