@@ -5,6 +5,9 @@
  *
  * Each child has a row.  Its acceptor adds under the lock, its workers give
  * back without it; the master clears the row of a child that has died.
+ *
+ * An acceptor takes a place before it knows whether anybody is there who may
+ * come in: until it has settled that, nobody is refused for want of that place.
  */
 #ifndef TCPD_BASE_PLACES_H
 #define TCPD_BASE_PLACES_H
@@ -27,8 +30,12 @@ struct place_limits {        /* 0: none */
     uint32_t before_service; /* on those that have not come to their service yet, of all services */
 };
 
-/* Places held now: of a service, by its id, or of all.  Any thread, any process. */
-uint32_t places_held(const struct scoreboard *scoreboard, unsigned id);
+/* Places held now: of a service, by its id, or of another column.  Any thread, any process. */
+uint32_t places_held(const struct scoreboard *scoreboard, unsigned column);
+
+/* Without those that are not settled; in doubt, less.  Exact for who has the lock. */
+uint32_t places_settled(const struct scoreboard *scoreboard, unsigned column);
+
 uint32_t places_held_by_all(const struct scoreboard *scoreboard);
 
 /* Those whose connections begin with a handshake, a header of the PROXY protocol, which has not
@@ -43,10 +50,15 @@ enum places places_look(const struct scoreboard *scoreboard, unsigned id,
                         const struct place_limits *limits);
 
 /*
- * Takes a place.  An acceptor, which has had the lock since it looked: never is it one too many.
+ * Takes a place, which is to be settled.  An acceptor, which has had the lock since it looked:
+ * never is it one too many.
  * before_service: the connection begins with a handshake, whose end places_reach_service tells.
  */
 void places_add(const struct board *board, unsigned child, unsigned id, bool before_service);
+
+/* The place that was taken last has its connection, or has been given back; wakes the acceptors
+ * that wait to know.  That acceptor. */
+void places_settle(const struct board *board, unsigned child);
 
 /* Gives one back, and wakes the acceptors that wait for one.  Any thread of that child. */
 void places_give(const struct board *board, unsigned child, unsigned id);

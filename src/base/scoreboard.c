@@ -268,14 +268,14 @@ static bool is_in_use(const struct scoreboard *scoreboard, unsigned id)
 static int find_id(const struct scoreboard *scoreboard, const char *name)
 {
     int free_one = -1;
-    for (int id = 0; id < SCOREBOARD_BEFORE_SERVICE; id++) {
+    for (int id = 0; id < SCOREBOARD_SERVICES; id++) {
         const char *other = scoreboard->head->names[id];
         if (strcmp(other, name) == 0)
             return id;
         if (other[0] == '\0')
             return id;
     }
-    for (int id = 0; id < SCOREBOARD_BEFORE_SERVICE && free_one < 0; id++)
+    for (int id = 0; id < SCOREBOARD_SERVICES && free_one < 0; id++)
         if (!is_in_use(scoreboard, (unsigned)id))
             free_one = id;
     return free_one;

@@ -28,14 +28,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SCOREBOARD_LAYOUT   1
+#define SCOREBOARD_LAYOUT   2
 #define SCOREBOARD_SERVICES 2048 /* names that are known at once, those of old generations too */
 #define SCOREBOARD_ROWS     4096 /* children that are alive at once, at the very most */
 #define SCOREBOARD_BOARDS   96   /* generations that are alive at once */
 #define SCOREBOARD_NAME     33   /* of a service, with its NUL */
 
-/* The last id is no service's: in its column of places stands who has not come to a service yet. */
-#define SCOREBOARD_BEFORE_SERVICE (SCOREBOARD_SERVICES - 1)
+/* The columns of places: one for each id, and these. */
+enum {
+    SCOREBOARD_ALL = SCOREBOARD_SERVICES, /* of all services */
+    SCOREBOARD_BEFORE_SERVICE,            /* whose connections have not come to a service yet */
+    SCOREBOARD_UNSETTLED,                 /* which one is: see places.c */
+    SCOREBOARD_COLUMNS
+};
 
 #define HISTOGRAM_BUCKETS 12
 
@@ -136,7 +141,7 @@ struct scoreboard_head {
     uint64_t rows;        /* those in use are below this */
     struct board_entry boards[SCOREBOARD_BOARDS];
     char names[SCOREBOARD_SERVICES][SCOREBOARD_NAME];
-    _Alignas(64) uint32_t places[SCOREBOARD_ROWS][SCOREBOARD_SERVICES + 1]; /* the last: all */
+    _Alignas(64) uint32_t places[SCOREBOARD_ROWS][SCOREBOARD_COLUMNS];
     _Alignas(64) struct counters totals[SCOREBOARD_SERVICES];
     _Alignas(64) uint32_t tags[ADDRESS_SETS][ADDRESS_WAYS]; /* of entries; 0: none is there */
 };

@@ -327,13 +327,14 @@ static enum outcome accept_next(struct door *door, struct worker *worker, struct
     handover.fd = door->gives_listener ? share_listener(door, &handover.peer)
                                        : accept_one(door, &handover.peer);
     int errnum = errno;
-    if (handover.fd >= 0 && may_come_in(door, &handover, at_door)) {
+    bool comes_in = handover.fd >= 0 && may_come_in(door, &handover, at_door);
+    if (has_place)
+        admission_settle(acceptor->setup.shared, door->listener->service, comes_in);
+    if (comes_in) {
         counter_add(&acceptor->score->accepted, 1);
         handover.number = acceptor->score->accepted;
         return hand_over(acceptor, worker, &handover);
     }
-    if (has_place)
-        admission_close(acceptor->setup.shared, door->listener->service);
     return handover.fd >= 0 ? GOES_ON : accept_failed(acceptor, errnum);
 }
 

@@ -28,6 +28,14 @@ void admission_close(const struct pool_shared *shared, const struct service *ser
     places_give(shared->board, shared->child, service->id);
 }
 
+void admission_settle(const struct pool_shared *shared, const struct service *service,
+                      bool comes_in)
+{
+    if (!comes_in)
+        admission_close(shared, service);
+    places_settle(shared->board, shared->child);
+}
+
 /* What has become of a client. */
 
 static struct counters *counters_of(const struct admission *admission,

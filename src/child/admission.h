@@ -34,11 +34,18 @@ struct newcomer {
     struct verdict at_door; /* admitted or refused */
 };
 
-/* For a connection to come: when it is admitted a place is taken for it. */
+/*
+ * For a connection to come: when it is admitted a place is taken for it, which is to be settled as
+ * soon as it is known whether somebody comes in.
+ */
 struct verdict admission_open(const struct admission *admission, const struct service *service,
                               const struct room *room, uint64_t now);
 
-/* That place is given back: nobody was there, or was let in.  Any thread of the child. */
+/* That place has its connection; or is given back, since nobody was there, or was let in. */
+void admission_settle(const struct pool_shared *shared, const struct service *service,
+                      bool comes_in);
+
+/* A place is given back whose connection has not come to its service.  Any thread of the child. */
 void admission_close(const struct pool_shared *shared, const struct service *service);
 
 /*

@@ -51,37 +51,51 @@ bool verdict_is_late(const struct house *house, uint64_t since, uint64_t now)
     return most && since && now > since && now - since > most + VERDICT_INTERVAL;
 }
 
-static enum decision at_limit(enum overload overload)
+/*
+ * A limit on places is reached: whether that is the end; else it is lifted.  It may be reached by
+ * places that are about to be given back: that is waited for, and nobody refused or noted.
+ */
+static bool limit_ends(struct verdict *verdict, enum rule rule, const struct limits *of,
+                       uint32_t *limit, uint32_t settled)
 {
-    return overload == OVERLOAD_RESET ? DECISION_REFUSED : DECISION_QUEUED;
+    bool sure = settled >= *limit;
+    bool refuses = sure && of->overload == OVERLOAD_RESET;
+    *limit = 0;
+    return (sure || of->enforce) &&
+           ends(verdict, rule, of->enforce, refuses ? DECISION_REFUSED : DECISION_QUEUED);
 }
 
-/* One of the limits on places is reached: whether that is the end; else it is lifted. */
 static bool place_ends(struct verdict *verdict, enum places places, struct place_limits *limits,
-                       const struct house *house, const struct limits *service)
+                       const struct house *house, const struct service *service)
 {
+    const struct scoreboard *scoreboard = house->scoreboard;
     const struct limits *daemon = &house->limits;
+    const struct limits machine = {.overload = daemon->overload, .enforce = true};
     switch (places) {
     case PLACES_NONE_IN_DAEMON:
-        limits->daemon = 0;
-        return ends(verdict, RULE_CONNECTIONS, daemon->enforce, at_limit(daemon->overload));
+        return limit_ends(verdict, RULE_CONNECTIONS, daemon, &limits->daemon,
+                          places_settled(scoreboard, SCOREBOARD_ALL));
     case PLACES_NONE_IN_SERVICE:
-        limits->service = 0;
-        return ends(verdict, RULE_SERVICE_CONNECTIONS, service->enforce,
-                    at_limit(service->overload));
+        return limit_ends(verdict, RULE_SERVICE_CONNECTIONS, &service->limits, &limits->service,
+                          places_settled(scoreboard, service->id));
     case PLACES_NONE_BEFORE_SERVICE:
-        limits->before_service = 0;
-        return ends(verdict, RULE_HANDSHAKES, daemon->enforce, at_limit(daemon->overload));
+        return limit_ends(verdict, RULE_HANDSHAKES, daemon, &limits->before_service,
+                          places_settled(scoreboard, SCOREBOARD_BEFORE_SERVICE));
     default: /* the machine's is never on trial */
-        return ends(verdict, RULE_MACHINE, true, at_limit(daemon->overload));
+        return limit_ends(verdict, RULE_MACHINE, &machine, &limits->machine,
+                          places_settled(scoreboard, SCOREBOARD_ALL));
     }
 }
 
 /* As many places as programs.  No trial lets more of them run. */
-static bool runs_all(const struct house *house, const struct service *service)
+static bool instances_end(struct verdict *verdict, const struct house *house,
+                          const struct service *service)
 {
-    const struct program *program = service->program;
-    return program && program->most && places_held(house->scoreboard, service->id) >= program->most;
+    const struct limits always = {.overload = service->limits.overload, .enforce = true};
+    uint32_t most = service->program ? service->program->most : 0;
+    return most && places_held(house->scoreboard, service->id) >= most &&
+           limit_ends(verdict, RULE_INSTANCES, &always, &most,
+                      places_settled(house->scoreboard, service->id));
 }
 
 /* Whoever is queued at a listener that a program takes is for that program. */
@@ -106,12 +120,11 @@ static struct verdict ask_for_place(const struct house *house, const struct serv
         return verdict;
     if (room->length >= room->size && ends(&verdict, RULE_QUEUE, true, DECISION_QUEUED))
         return verdict;
-    if (runs_all(house, service) &&
-        ends(&verdict, RULE_INSTANCES, true, at_limit(service->limits.overload)))
+    if (instances_end(&verdict, house, service))
         return verdict;
     enum places places;
     while ((places = places_look(house->scoreboard, service->id, &limits)) != PLACES_FREE)
-        if (place_ends(&verdict, places, &limits, house, &service->limits))
+        if (place_ends(&verdict, places, &limits, house, service))
             break;
     return verdict;
 }

@@ -95,6 +95,28 @@ Test(places, handshakes_are_of_all_services_and_children)
     cr_assert_eq(places_held_before_service(scoreboard), 0);
 }
 
+Test(places, one_that_is_not_settled_counts_in_its_columns)
+{
+    places_add(board, 0, 0, true);
+    places_settle(board, 0);
+    places_add(board, 1, 1, true);
+    cr_assert_eq(places_held(scoreboard, 1), 1);
+    cr_assert_eq(places_settled(scoreboard, 0), 1);
+    cr_assert_eq(places_settled(scoreboard, 1), 0);
+    cr_assert_eq(places_settled(scoreboard, SCOREBOARD_ALL), 1);
+    cr_assert_eq(places_settled(scoreboard, SCOREBOARD_BEFORE_SERVICE), 1);
+    places_settle(board, 1);
+    places_add(board, 2, 1, false);
+    cr_assert_eq(places_settled(scoreboard, 1), 1);
+    cr_assert_eq(places_settled(scoreboard, SCOREBOARD_BEFORE_SERVICE), 2);
+    places_give(board, 2, 1);
+    cr_assert_eq(places_settled(scoreboard, 1), 0, "in doubt, less");
+    places_give(board, 1, 1);
+    cr_assert_eq(places_settled(scoreboard, 1), 0, "and never below 0");
+    places_clear_child(board, 2);
+    cr_assert_eq(places_settled(scoreboard, SCOREBOARD_ALL), 1);
+}
+
 Test(places, a_refused_place_is_not_held)
 {
     for (int i = 0; i < 10; i++)
@@ -179,6 +201,9 @@ Test(places, room_is_told_once_and_only_to_who_waits)
     cr_assert(was_told());
     places_wait_for_room(scoreboard);
     places_reach_service(board, 0);
+    cr_assert(was_told());
+    places_wait_for_room(scoreboard);
+    places_settle(board, 0);
     cr_assert(was_told());
     places_wait_for_room(scoreboard);
     places_clear_child(board, 0);

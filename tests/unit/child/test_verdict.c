@@ -78,6 +78,7 @@ static void hold(uint32_t count, bool before_service)
 {
     for (uint32_t i = 0; i < count; i++)
         places_add(board, 0, 0, before_service);
+    places_settle(board, 0);
 }
 
 Test(verdict, nothing_is_against_it)
@@ -160,6 +161,29 @@ Test(verdict, connections_by_overload)
     house.limits.overload = OVERLOAD_RESET;
     service.limits.overload = OVERLOAD_WAIT;
     expect(at_door(), DECISION_REFUSED, RULE_CONNECTIONS);
+}
+
+/* Nobody is refused, or noted, for want of a place that may be given back at once. */
+Test(verdict, an_unsettled_place_is_waited_for)
+{
+    struct program program = {.name = "cat", .most = 2};
+    house.limits.overload = service.limits.overload = OVERLOAD_RESET;
+    service.limits.connections = 2;
+    hold(1, false);
+    places_add(board, 0, 0, false);
+    expect(at_door(), DECISION_QUEUED, RULE_SERVICE_CONNECTIONS);
+    service.limits.enforce = false;
+    house.limits.connections = 2;
+    expect(at_door(), DECISION_QUEUED, RULE_CONNECTIONS);
+    cr_assert_eq(at_door().trials, 0);
+    house.limits.enforce = false;
+    cr_assert(verdict_is_clear(at_door()));
+    service.program = &program;
+    expect(at_door(), DECISION_QUEUED, RULE_INSTANCES);
+    places_settle(board, 0);
+    expect(at_door(), DECISION_REFUSED, RULE_INSTANCES);
+    service.program = NULL;
+    cr_assert_eq(at_door().trials, 1U << RULE_CONNECTIONS | 1U << RULE_SERVICE_CONNECTIONS);
 }
 
 /* Everything that is on trial is noted, and what is behind it is still asked. */
