@@ -18,7 +18,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ANSWERS_MAX    64            /* taken in a turn */
 #define LISTENER_PAUSE (1 * CLOCK_S) /* between two programs that take the same listener */
 
 static void channel_ready(struct watch *watch, uint32_t events);
@@ -256,23 +255,21 @@ static void abandoned(struct aways *aways)
     }
 }
 
+/* One in a turn: to look whether there is another one costs as much as the turn. */
 static void channel_ready(struct watch *watch, uint32_t events)
 {
     struct aways *aways = (struct aways *)watch;
+    struct spawn_answer answer;
+    int descriptor;
     (void)events;
-    for (int i = 0; i < ANSWERS_MAX; i++) {
-        struct spawn_answer answer;
-        int descriptor;
-        ssize_t length = sock_take(watch->fd, &answer, sizeof answer, &descriptor);
-        if (length == sizeof answer)
-            take_answer(aways, &answer, descriptor);
-        else if (descriptor >= 0)
-            close(descriptor);
-        if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR))
-            abandoned(aways);
-        if (length <= 0)
-            return;
-    }
+    ssize_t length = sock_take(watch->fd, &answer, sizeof answer, &descriptor);
+    bool failed = length < 0 && errno != EAGAIN && errno != EINTR;
+    if (length == sizeof answer)
+        take_answer(aways, &answer, descriptor);
+    else if (descriptor >= 0)
+        close(descriptor);
+    if (length == 0 || failed)
+        abandoned(aways);
 }
 
 /* Beginning and end. */

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define REQUESTS_MAX 16 /* taken in a turn: other workers are waiting */
-
 struct unsent {
     struct unsent *next;
     struct spawn_answer answer;
@@ -122,6 +120,18 @@ static void obey(struct link *link, const struct spawn_request *request, int des
         link_tell(link, &(struct spawn_answer){.order = SPAWN_SYNC}, -1);
 }
 
+/* One in a turn: other workers are waiting. */
+static void take_request(struct link *link)
+{
+    struct spawn_request request;
+    int descriptor;
+    ssize_t length = sock_take(link->watch.fd, &request, sizeof request, &descriptor);
+    if (length == sizeof request)
+        obey(link, &request, descriptor);
+    else if (descriptor >= 0)
+        close(descriptor);
+}
+
 /* What a worker that has gone had asked for is not done: nobody would count it. */
 static void link_ready(struct watch *watch, uint32_t events)
 {
@@ -132,17 +142,8 @@ static void link_ready(struct watch *watch, uint32_t events)
     }
     if (events & EPOLLOUT)
         send_unsent(link);
-    for (int i = 0; i < REQUESTS_MAX && !link->unsent; i++) {
-        struct spawn_request request;
-        int descriptor;
-        ssize_t length = sock_take(watch->fd, &request, sizeof request, &descriptor);
-        if (length == sizeof request)
-            obey(link, &request, descriptor);
-        else if (descriptor >= 0)
-            close(descriptor);
-        if (length <= 0)
-            return;
-    }
+    else
+        take_request(link);
 }
 
 /* Beginning and end. */

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What a program says on its standard error: line by line into the log, a long one in pieces. */
+/*
+ * What a program says on its standard error: line by line into the log, a long one in pieces.
+ *
+ * Most programs are over at once: what they have said is read when they have ended, and nobody is
+ * woken for it before.
+ */
+#include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "spawner/state.h"
 
@@ -12,13 +19,16 @@
 #define LINE_MAX_LENGTH 256  /* what the log keeps of a value */
 #define READ_MAX        4096 /* in a turn: others are waiting */
 #define PIPE_READS      16   /* all that a pipe holds */
+#define LISTEN_AFTER    (10 * CLOCK_MS)
 
 struct outlet {
     struct watch watch;
+    struct timer patience; /* until it is listened to */
     struct loop *loop;
     const char *service;
     pid_t pid;
-    bool ended; /* nobody has the other end any more: it is in no loop */
+    bool listens; /* it is in the loop */
+    bool ended;   /* nobody has the other end any more */
     size_t length;
     char line[LINE_MAX_LENGTH];
 };
@@ -56,6 +66,13 @@ static bool read_some(struct outlet *outlet)
     return length > 0 || (length < 0 && errno == EINTR);
 }
 
+static void stop_listening(struct outlet *outlet)
+{
+    if (outlet->listens)
+        loop_remove(outlet->loop, &outlet->watch);
+    outlet->listens = false;
+}
+
 static void outlet_ready(struct watch *watch, uint32_t events)
 {
     struct outlet *outlet = (struct outlet *)watch;
@@ -63,7 +80,23 @@ static void outlet_ready(struct watch *watch, uint32_t events)
     errno = 0;
     outlet->ended = !read_some(outlet) && errno != EAGAIN;
     if (outlet->ended)
-        loop_remove(outlet->loop, watch);
+        stop_listening(outlet);
+}
+
+static void listen_later(struct outlet *outlet, uint64_t now);
+
+static void listen_due(struct timer *timer, uint64_t now)
+{
+    struct outlet *outlet = container_of(timer, struct outlet, patience);
+    outlet->listens = loop_add(outlet->loop, &outlet->watch) == 0;
+    if (!outlet->listens)
+        listen_later(outlet, now);
+}
+
+static void listen_later(struct outlet *outlet, uint64_t now)
+{
+    timer_start(&outlet->patience, timers_fifo(&outlet->loop->timers, LISTEN_AFTER, listen_due),
+                now);
 }
 
 struct outlet *outlet_open(struct loop *loop, const char *service, int *other_end)
@@ -78,14 +111,9 @@ struct outlet *outlet_open(struct loop *loop, const char *service, int *other_en
     outlet->service = service;
     outlet->loop = loop;
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    if (loop_add(loop, &outlet->watch) == 0) {
-        *other_end = ends[1];
-        return outlet;
-    }
-    close(ends[0]);
-    close(ends[1]);
-    free(outlet);
-    return NULL;
+    listen_later(outlet, loop->now);
+    *other_end = ends[1];
+    return outlet;
 }
 
 void outlet_belongs_to(struct outlet *outlet, pid_t pid)
@@ -99,8 +127,8 @@ void outlet_close(struct outlet *outlet)
     for (int i = 0; i < PIPE_READS && !outlet->ended && read_some(outlet); i++)
         ;
     log_line(outlet);
-    if (!outlet->ended)
-        loop_remove(outlet->loop, &outlet->watch);
+    timer_stop(&outlet->patience);
+    stop_listening(outlet);
     close(outlet->watch.fd);
     free(outlet);
 }

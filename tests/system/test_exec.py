@@ -127,6 +127,22 @@ class Exec(tcpdtest.TestCase):
         self.assertEqual(daemon.connect("socket").recv_until_eof(), b"word\n")
         self.assertEqual(daemon.connect("null").recv_until_eof(), b"/dev/null\n")
 
+    def test_standard_error_of_one_that_lives(self):
+        daemon = self.tcpd(program("says", "/bin/sh", "-c",
+                                   'while read word; do echo "$word" >&2; done'),
+                           program("much", "/bin/sh", "-c",
+                                   "head -c 300000 /dev/zero >&2; exec 2>&-; echo done; cat"))
+        client = daemon.connect("says")
+        for word in "first", "second":
+            client.sendall(word.encode() + b"\n")
+            poll_until(lambda word=word: word in [line["stderr"] for line in
+                                                  daemon.lines("program")], WAIT, word)
+        client.close()
+        client = daemon.connect("much")
+        client.expect(b"done\n")
+        client.sendall(b"more")
+        client.expect(b"more")
+
     def test_instances(self):
         daemon = self.tcpd(program("wait", "/bin/cat", instances=2),
                            program("reset", "/bin/cat", instances=1, limits={"overload": "reset"}))
