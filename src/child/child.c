@@ -13,11 +13,14 @@
 #include "child/worker.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+#define FREE_MAX (128 * 1024) /* bytes that malloc(3) keeps for itself at the end of an arena */
 
 struct child {
     const struct child_setup *setup;
@@ -233,10 +236,21 @@ static void stop(struct child *child)
     free(child->services);
 }
 
+/*
+ * Whoever frees a large block, as a configuration is one, has malloc(3) keep twice as much for
+ * itself from then on, and the tables of a loop in the midst of connections that come and go.
+ */
+static void have_memory_given_back(void)
+{
+    mallopt(M_TRIM_THRESHOLD, FREE_MAX);
+    mallopt(M_MMAP_THRESHOLD, FREE_MAX);
+}
+
 int child_run(const struct child_setup *setup)
 {
     struct child child = {.setup = setup};
     struct error error = {0};
+    have_memory_given_back();
     title_set("tcpd: child %u.%u", setup->board->entry.generation, setup->index);
     log_show_dropped(&setup->board->children[setup->index].log_dropped);
     int failed = start(&child, &error);
