@@ -4,9 +4,11 @@
 and what is left without the privilege to capture."""
 
 import ctypes
+import fcntl
 import os
 import re
 import socket
+import struct
 import tempfile
 import unittest
 
@@ -23,6 +25,12 @@ def drop_capture_right():
     """In the child before it executes: what is executed cannot capture, root or not."""
     PR_CAPBSET_DROP, CAP_NET_RAW = 24, 13
     ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_NET_RAW)
+
+
+def unsent(sock):
+    """Bytes that have not gone out for the first time."""
+    SIOCOUTQNSD = 0x894B  # linux/sockios.h
+    return struct.unpack("i", fcntl.ioctl(sock, SIOCOUTQNSD, bytes(4)))[0]
 
 
 class Peers(TraceTest):
@@ -67,6 +75,8 @@ class Peers(TraceTest):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for start in range(0, len(data), 1000):
                 sock.sendall(data[start:start + 1000])
+                # What waits to be sent would go as one segment.
+                tcpdtest.poll_until(lambda: not unsent(sock))
             sock.shutdown(socket.SHUT_WR)
             sock.recv(1)
         self.serve(talk)
