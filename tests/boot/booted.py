@@ -29,6 +29,11 @@ TCPCTL = f"{SBIN}/tcpctl"
 ECHO = 'name = "echo"; type = "echo"; '
 
 
+# By its name as well: of a line that journald reads when its process has left, it does not find the
+# unit any more.
+OF_TCPD = ("_SYSTEMD_UNIT=tcpd.service", "+", "UNIT=tcpd.service", "+", "SYSLOG_IDENTIFIER=tcpd")
+
+
 def poll_until(condition, what, timeout=WAIT):
     """What the condition returns as soon as that is true."""
     deadline = time.monotonic() + timeout
@@ -237,7 +242,7 @@ class BootTest(unittest.TestCase):
 
     def journal(self, *options):
         run("journalctl", "--sync")
-        options = options or ("--unit=tcpd",)
+        options = options or OF_TCPD
         return run("journalctl", "--output=cat", "--no-pager", f"--after-cursor={self.cursor}",
                    *options)[1]
 
