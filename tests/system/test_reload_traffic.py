@@ -190,7 +190,7 @@ class Removed(Loaded):
             return False
 
         clients = []
-        poll_until(begin, 2 * WAIT, "a reload within those 200 ms")
+        poll_until(begin, 8 * WAIT, "a reload within those 200 ms")
         poll_until(lambda: begun(self.port) == 0, WAIT, "the end of the handshakes")
         for client in clients:
             with client:
