@@ -20,7 +20,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define FREE_MAX (128 * 1024) /* bytes that malloc(3) keeps for itself at the end of an arena */
+#define FREE_MAX (128 * 1024) /* bytes at the end of an arena that malloc(3) may keep */
+#define MAP_FROM (128 * 1024) /* bytes of a block that it maps by itself */
 
 struct child {
     const struct child_setup *setup;
@@ -243,7 +244,7 @@ static void stop(struct child *child)
 static void have_memory_given_back(void)
 {
     mallopt(M_TRIM_THRESHOLD, FREE_MAX);
-    mallopt(M_MMAP_THRESHOLD, FREE_MAX);
+    mallopt(M_MMAP_THRESHOLD, MAP_FROM);
 }
 
 int child_run(const struct child_setup *setup)

@@ -28,7 +28,6 @@ TCPCTL = f"{SBIN}/tcpctl"
 
 ECHO = 'name = "echo"; type = "echo"; '
 
-
 # By its name as well: of a line that journald reads when its process has left, it does not find the
 # unit any more.
 OF_TCPD = ("_SYSTEMD_UNIT=tcpd.service", "+", "UNIT=tcpd.service", "+", "SYSLOG_IDENTIFIER=tcpd")
