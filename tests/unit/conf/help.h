@@ -41,6 +41,13 @@ static inline void write_file(const char *name, const char *text)
     cr_assert_eq(fclose(out), 0);
 }
 
+/* Sanitizers tell nothing of speed. */
+static inline bool is_sanitized(void)
+{
+    const char *built_with = getenv("TCPD_BUILT_WITH");
+    return built_with != NULL && strstr(built_with, "-fsanitize") != NULL;
+}
+
 /* What conf_load made of a text, or of files that are there already. */
 struct loaded {
     struct conf *conf;

@@ -153,16 +153,17 @@ Test(conf_access, what_is_wrong)
                  "it stands in a group: access = { allow = ... };");
 }
 
-/* The file is close to the bound on one file, and its values to that on values. */
+/* The file is close to the bound on one file, and its values to that on values.  With
+ * a realloc(3) that always copies, as the AddressSanitizer has, libconfig's lists are quadratic. */
 Test(conf_access, a_hundred_thousand_prefixes_are_read_within_a_second)
 {
-    enum { COUNT = 100000 };
+    const unsigned count = is_sanitized() ? 10000 : 100000;
     FILE *out = fopen("test.conf", "w");
     fputs("services = ( { name = \"echo\"; type = \"echo\"; listen = \":7\";\n"
           "access = { deny = [\n",
           out);
-    for (unsigned i = 0; i < COUNT; i++)
-        fprintf(out, "  \"2001:db8:%x:%x::/64\"%s\n", i >> 8, i & 0xff, i + 1 < COUNT ? "," : "");
+    for (unsigned i = 0; i < count; i++)
+        fprintf(out, "  \"2001:db8:%x:%x::/64\"%s\n", i >> 8, i & 0xff, i + 1 < count ? "," : "");
     fputs("]; }; } );\n", out);
     fclose(out);
     struct timespec before, after;
@@ -171,12 +172,13 @@ Test(conf_access, a_hundred_thousand_prefixes_are_read_within_a_second)
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
     double seconds =
         (double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) / 1e9;
-    const char *built_with = getenv("TCPD_BUILT_WITH");
-    bool sanitized = built_with && strstr(built_with, "-fsanitize");
-    cr_expect_lt(seconds, sanitized ? 15 : 1, "%f s", seconds);
-    struct access_verdict verdict = judge(&loaded, "[2001:db8:186:9f:1::]:5");
+    cr_expect(is_sanitized() || seconds < 1, "%f s", seconds);
+    char last[64], beyond[64];
+    snprintf(last, sizeof last, "[2001:db8:%x:%x:1::]:5", (count - 1) >> 8, (count - 1) & 0xff);
+    snprintf(beyond, sizeof beyond, "[2001:db8:%x:%x:1::]:5", count >> 8, count & 0xff);
+    struct access_verdict verdict = judge(&loaded, last);
     cr_expect_not(verdict.allowed);
-    cr_expect_eq(verdict.rule->line, 2 + COUNT);
-    cr_expect(judge(&loaded, "[2001:db8:187:9f:1::]:5").allowed);
+    cr_expect_eq(verdict.rule->line, 2 + count);
+    cr_expect(judge(&loaded, beyond).allowed);
     unload(&loaded);
 }

@@ -175,29 +175,35 @@ Test(conf_files, large_files_are_read_in_time)
     unload(&loaded);
 }
 
+/* So many values, one in a line: lists of a hundred, since a long one is slow to grow. */
+static void write_values(const char *name, int count)
+{
+    FILE *out = fopen(name, "w");
+    cr_assert_not_null(out);
+    fputs("services = (\n", out); /* is one, too */
+    for (int i = 1; i < count; i++) {
+        bool opens = i % 100 == 1, last = i + 1 == count, closes = i % 100 == 0 || last;
+        fprintf(out, "%s%s%s\n", opens ? "(" : "1", closes ? ")" : "",
+                last || (opens && !closes) ? "" : ",");
+    }
+    fputs(");\n", out);
+    cr_assert_eq(fclose(out), 0);
+}
+
 Test(conf_files, values_have_a_bound_over_all_files)
 {
-    FILE *out = fopen("test.conf", "w");
-    fputs("include = [ \"a.inc\", \"b.inc\" ];\n" ECHO, out); /* 3 values, and 5 */
-    fclose(out);
-    static const int counts[] = {100000, 99988}; /* and 1 more; the list is a value, too */
-    for (int file = 0; file < 2; file++) {
-        out = fopen(file == 0 ? "a.inc" : "b.inc", "w");
-        fputs("services = (\n", out);
-        for (int i = 0; i < counts[file]; i++)
-            fputs("1,\n", out);
-        fputs("1);\n", out);
-        fclose(out);
-    }
+    write_file("test.conf", "include = [ \"a.inc\", \"b.inc\" ];\n" ECHO); /* 3 values, and 5 */
+    write_values("a.inc", 100002);
+    write_values("b.inc", 99990);
     struct loaded most = load(NULL);
     cr_expect_not(says(&most, "b.inc:", "error: syntax: "));
     unload(&most);
-    out = fopen("b.inc", "a");
+    FILE *out = fopen("b.inc", "a");
     fputs("services2 = 1;\n", out);
     fclose(out);
     struct loaded more = load(NULL);
     cr_expect(says(
-        &more, "b.inc:99991: error: syntax: ", "more than 200000 values in all files together"));
+        &more, "b.inc:99992: error: syntax: ", "more than 200000 values in all files together"));
     unload(&more);
 }
 
