@@ -82,8 +82,8 @@ class Crash(tcpdtest.TestCase):
         after = min(at for thread in threads for at in thread.answered if at > first + 0.001)
         print(f"served again after {1000 * (after - first):.0f} ms", end=" ")
         self.assertLess(after - first, ANSWERED_AFTER * SLOW)
-        self.assertEqual(len(daemon.lines("child_died")), 3)
         account = tcpdproc.end(daemon)
+        self.assertEqual(len(daemon.lines("child_died")), 3)
         # Places are given back; what a dead child held, which may have been answered and not yet
         # closed, stays accepted and is never closed.
         self.assertEqual(account["active"], 0)

@@ -206,7 +206,7 @@ class Notify(tcpdtest.TestCase):
         [child] = daemon.children()
         os.kill(child, signal.SIGSTOP)
         tcpdproc.wait_gone([child])
-        [hung] = daemon.lines("child_hung")
+        [hung] = poll_until(lambda: daemon.lines("child_hung"), what="the line of its end")
         self.assertEqual(hung["pid"], child)
         last = manager.read()[-1]
         manager.wait("WATCHDOG", after=last)
