@@ -153,8 +153,8 @@ Test(conf_access, what_is_wrong)
                  "it stands in a group: access = { allow = ... };");
 }
 
-/* The file is close to the bound on one file, and its values to that on values.  With
- * a realloc(3) that always copies, as the AddressSanitizer has, libconfig's lists are quadratic. */
+/* The file is close to the bound on one file, and its values to that on values; less of both with
+ * the AddressSanitizer, whose realloc(3) always copies: that makes libconfig's lists quadratic. */
 Test(conf_access, a_hundred_thousand_prefixes_are_read_within_a_second)
 {
     const unsigned count = is_sanitized() ? 10000 : 100000;
